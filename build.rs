@@ -1,3 +1,5 @@
+//! Tells napi how the platform links an addon.
+
 fn main() {
     napi_build::setup();
 }

@@ -84,6 +84,14 @@ export class OptionReader {
     if (!Array.isArray(value)) throw this.type(name, value, 'an array');
   }
 
+  /** An iterable or async iterable (of any realm). */
+  iterable(name: string, value: unknown): void {
+    const given = value as Partial<AsyncIterable<unknown> & Iterable<unknown>> | null | undefined;
+    if (typeof given?.[Symbol.asyncIterator] === 'function' || typeof given?.[Symbol.iterator] === 'function')
+      return;
+    throw this.type(name, value, 'an iterable or async iterable');
+  }
+
   /** An `AbortSignal` (of any realm), or `undefined`. */
   signal(name: string, value: unknown): AbortSignal | undefined {
     if (value === undefined) return undefined;

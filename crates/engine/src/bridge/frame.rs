@@ -1,0 +1,272 @@
+//! A frame: many values in one run of bytes. `ts/bridge/frame.ts` is its other end.
+//!
+//! | layout | bytes |
+//! |---|---|
+//! | [`Layout::Json`] | one JSON array of `count` elements |
+//! | [`Layout::Numbers`] | `count` doubles, little endian |
+//! | [`Layout::Mixed`] | `count` entries of 8 bytes (tag: u8, 3 unused, length: u32), then the values, each starting at a multiple of 8 |
+
+use crate::payload::Tag;
+
+/// How the bytes of a frame are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Layout {
+    /// One JSON array.
+    Json = 0,
+    /// Doubles.
+    Numbers = 1,
+    /// A table of tags and lengths, then the values.
+    Mixed = 2,
+}
+
+impl Layout {
+    /// The layout of a number read from the wire, if it is one.
+    pub fn from_u32(value: u32) -> Option<Self> {
+        match value {
+            0 => Some(Self::Json),
+            1 => Some(Self::Numbers),
+            2 => Some(Self::Mixed),
+            _ => None,
+        }
+    }
+}
+
+/// Many values in one run of bytes.
+#[derive(Debug)]
+pub struct Frame {
+    /// How to read `bytes`.
+    pub layout: Layout,
+    /// Number of values.
+    pub count: u32,
+    /// The values.
+    pub bytes: Vec<u8>,
+}
+
+impl Frame {
+    /// A frame without values.
+    pub fn empty() -> Self {
+        Self { layout: Layout::Numbers, count: 0, bytes: Vec::new() }
+    }
+}
+
+/// Length rounded up to the next multiple of 8.
+pub fn align8(length: usize) -> usize {
+    length.next_multiple_of(8)
+}
+
+/// Builds a frame value by value and picks its layout: all numbers, all JSON, or mixed.
+#[derive(Debug, Default)]
+pub struct FrameBuilder {
+    /// Tag and length of each value so far.
+    table: Vec<(Tag, u32)>,
+    /// The values. While all are JSON: `[a,b,c`; else each at a multiple of 8.
+    bytes: Vec<u8>,
+    all_json: bool,
+    all_numbers: bool,
+}
+
+impl FrameBuilder {
+    /// A builder without values.
+    pub fn new() -> Self {
+        Self { table: Vec::new(), bytes: Vec::new(), all_json: true, all_numbers: true }
+    }
+
+    /// Appends one value: `write` appends its bytes and returns its tag. On `Err` what it appended is taken back and
+    /// nothing is added.
+    ///
+    /// A value must be shorter than 4 GiB; `write` is trusted with that.
+    pub fn push<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<Tag, E>) -> Result<(), E> {
+        if self.table.is_empty() {
+            self.bytes.push(b'[');
+        } else if self.all_json {
+            self.bytes.push(b',');
+        }
+        if !self.all_json {
+            self.bytes.resize(align8(self.bytes.len()), 0);
+        }
+        let start = self.bytes.len();
+        let tag = match write(&mut self.bytes) {
+            Ok(tag) => tag,
+            Err(error) => {
+                // A separator, if one was written, goes too.
+                self.bytes.truncate(if self.all_json { start - 1 } else { start });
+                return Err(error);
+            }
+        };
+        let length = u32::try_from(self.bytes.len() - start).expect("a value is shorter than 4 GiB");
+        if self.all_json && tag != Tag::Json {
+            self.leave_json(start);
+        }
+        self.all_numbers &= tag == Tag::Number;
+        self.table.push((tag, length));
+        Ok(())
+    }
+
+    /// The values so far turn from JSON text into aligned values; the newest, at `start`, is not in the table yet.
+    fn leave_json(&mut self, start: usize) {
+        self.all_json = false;
+        let text = std::mem::take(&mut self.bytes);
+        self.bytes.reserve(text.len() + 8 * self.table.len());
+        let mut from = 1;
+        for &(_, length) in &self.table {
+            self.bytes.extend_from_slice(&text[from..from + length as usize]);
+            self.bytes.resize(align8(self.bytes.len()), 0);
+            from += length as usize + 1;
+        }
+        self.bytes.extend_from_slice(&text[start..]);
+    }
+
+    /// Number of values so far.
+    pub fn count(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The frame, in the most compact layout that its values allow.
+    pub fn finish(mut self) -> Frame {
+        let count = u32::try_from(self.table.len()).expect("a frame holds fewer than 2^32 values");
+        if count == 0 {
+            return Frame::empty();
+        }
+        if self.all_json {
+            self.bytes.push(b']');
+            return Frame { layout: Layout::Json, count, bytes: self.bytes };
+        }
+        if self.all_numbers {
+            return Frame { layout: Layout::Numbers, count, bytes: self.bytes };
+        }
+        let mut bytes = Vec::with_capacity(8 * self.table.len() + self.bytes.len());
+        for (tag, length) in self.table {
+            bytes.extend_from_slice(&[tag as u8, 0, 0, 0]);
+            bytes.extend_from_slice(&length.to_le_bytes());
+        }
+        bytes.append(&mut self.bytes);
+        Frame { layout: Layout::Mixed, count, bytes }
+    }
+}
+
+/// Where each value of a mixed frame stands: its tag, and its range in the frame's bytes. `None` if the table does not
+/// fit the bytes.
+pub fn index_mixed(bytes: &[u8], count: usize) -> Option<Vec<(Tag, usize, usize)>> {
+    let mut start = count.checked_mul(8)?;
+    let table = bytes.get(..start)?;
+    let mut values = Vec::with_capacity(count);
+    for entry in table.chunks_exact(8) {
+        let tag = Tag::from_u8(entry[0])?;
+        let length = u32::from_le_bytes(entry[4..8].try_into().expect("four bytes")) as usize;
+        let end = start.checked_add(length)?;
+        bytes.get(start..end)?;
+        values.push((tag, start, end));
+        start = align8(end);
+    }
+    Some(values)
+}
+
+/// Where each element of a JSON array's text stands. `None` if the text is not an array of `count` elements; the elements
+/// themselves are not checked.
+pub fn index_json(text: &[u8], count: usize) -> Option<Vec<(usize, usize)>> {
+    let inner = text.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    let mut elements = Vec::with_capacity(count);
+    let (mut start, mut depth, mut at) = (0, 0usize, 0);
+    while at < inner.len() {
+        match inner[at] {
+            b'"' => at = end_of_string(inner, at + 1)?,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.checked_sub(1)?,
+            b',' if depth == 0 => {
+                elements.push((start + 1, at + 1));
+                start = at + 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if !inner.is_empty() {
+        elements.push((start + 1, at + 1));
+    }
+    (elements.len() == count).then_some(elements)
+}
+
+/// Position of the quote that ends a string whose first character is at `at`.
+fn end_of_string(text: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[at] == b'"' {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(values: &[(Tag, &[u8])]) -> Frame {
+        let mut builder = FrameBuilder::new();
+        for (tag, bytes) in values {
+            let pushed: Result<(), ()> = builder.push(|out| {
+                out.extend_from_slice(bytes);
+                Ok(*tag)
+            });
+            pushed.expect("the closure does not fail");
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn json_values_become_one_array() {
+        let frame = build(&[(Tag::Json, b"1"), (Tag::Json, b"{\"a\":[2]}"), (Tag::Json, b"\"x\"")]);
+        assert_eq!((frame.layout, frame.count), (Layout::Json, 3));
+        assert_eq!(frame.bytes, br#"[1,{"a":[2]},"x"]"#);
+        let index = index_json(&frame.bytes, 3).expect("three elements");
+        assert_eq!(&frame.bytes[index[1].0..index[1].1], br#"{"a":[2]}"#);
+    }
+
+    #[test]
+    fn numbers_become_doubles() {
+        let frame = build(&[(Tag::Number, &1.5f64.to_le_bytes()), (Tag::Number, &f64::NAN.to_le_bytes())]);
+        assert_eq!((frame.layout, frame.bytes.len()), (Layout::Numbers, 16));
+    }
+
+    #[test]
+    fn a_mixture_keeps_every_value_at_a_multiple_of_eight() {
+        let frame = build(&[(Tag::Json, b"1"), (Tag::Json, b"[2]"), (Tag::Text, b"hello, you"), (Tag::Undefined, b"")]);
+        assert_eq!(frame.layout, Layout::Mixed);
+        let index = index_mixed(&frame.bytes, 4).expect("a sound table");
+        let values: Vec<_> = index.iter().map(|&(tag, from, to)| (tag, &frame.bytes[from..to])).collect();
+        assert_eq!(
+            values,
+            [(Tag::Json, &b"1"[..]), (Tag::Json, b"[2]"), (Tag::Text, b"hello, you"), (Tag::Undefined, b"")]
+        );
+        assert!(index.iter().all(|(_, from, _)| from % 8 == 0));
+    }
+
+    #[test]
+    fn a_value_that_fails_leaves_no_trace() {
+        let mut builder = FrameBuilder::new();
+        builder.push(|out| Ok::<_, ()>({ out.push(b'1'); Tag::Json })).expect("a value");
+        builder.push(|out| Err::<Tag, _>({ out.extend_from_slice(b"half") })).expect_err("a failure");
+        builder.push(|out| Ok::<_, ()>({ out.push(b'2'); Tag::Json })).expect("a value");
+        assert_eq!(builder.finish().bytes, b"[1,2]");
+    }
+
+    #[test]
+    fn commas_and_brackets_inside_strings_do_not_split() {
+        let text = br#"["a,]\"b","\\",[",",{"k":"}"}],-1.5e3,null]"#;
+        let index = index_json(text, 5).expect("five elements");
+        let elements: Vec<_> = index.iter().map(|&(from, to)| std::str::from_utf8(&text[from..to]).expect("utf-8")).collect();
+        assert_eq!(elements, [r#""a,]\"b""#, r#""\\""#, r#"[",",{"k":"}"}]"#, "-1.5e3", "null"]);
+        assert!(index_json(b"[1,2", 2).is_none());
+        assert!(index_json(b"[\"open]", 1).is_none());
+        assert!(index_json(b"[1,2]", 3).is_none());
+        assert_eq!(index_json(b"[]", 0), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_damaged_table_is_refused() {
+        assert!(index_mixed(&[2, 0, 0, 0, 9, 0, 0, 0, b'1'], 1).is_none());
+        assert!(index_mixed(&[77, 0, 0, 0, 0, 0, 0, 0], 1).is_none());
+        assert!(index_mixed(&[], usize::MAX).is_none());
+    }
+}

@@ -1,0 +1,230 @@
+//! The way out: what the engine has to tell one load of the face.
+//!
+//! Systems [`send`](Outbox::send) records from any thread. The first record in an empty outbox wakes the isolate; the face
+//! then drains all that is there into memory of its own. On the wire a record is a header of 32 bytes and the bytes
+//! of its frame, padded to a multiple of 8 (all little endian; `ts/bridge/bridge.ts` reads it):
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0..4 | channel: u32, which object of the face it is for |
+//! | 4..8 | kind: u32, [`RecordKind`] |
+//! | 8..16 | group: f64 |
+//! | 16..20 | index: u32 |
+//! | 20..24 | count: u32 |
+//! | 24..28 | layout of the frame: u32 |
+//! | 28..32 | length of the frame: u32 |
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use noizylab_lockfree::CompletionList;
+use parking_lot::Mutex;
+
+use super::frame::{Frame, align8};
+
+/// Length of a record's header on the wire, in bytes.
+pub const HEADER: usize = 32;
+
+/// What a record tells. The numbers are part of the contract with `ts/bridge/bridge.ts`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum RecordKind {
+    /// Results of tasks `index..index + count` of `group`, in the frame.
+    Results = 1,
+    /// Tasks `index..index + count` of `group` failed, all with the one error in the frame.
+    Failed = 2,
+    /// The queue has room again.
+    Room = 3,
+    /// `count` more hosts are wanted.
+    HostsWanted = 4,
+    /// Host `index` is to be terminated; it holds nothing any more.
+    HostEnd = 5,
+    /// The processor has finished all that it will finish.
+    Closed = 6,
+    /// The number of native workers is now `count`.
+    Scaled = 7,
+    /// To a host: there is work to take.
+    Work = 8,
+}
+
+/// One thing that the engine tells the face.
+pub struct Record {
+    /// Which object of the face it is for.
+    pub channel: u32,
+    /// What it tells.
+    pub kind: RecordKind,
+    /// The group of tasks that it is about.
+    pub group: u64,
+    /// First task of the group, or a number by kind.
+    pub index: u32,
+    /// Number of tasks, or a number by kind.
+    pub count: u32,
+    /// Values.
+    pub frame: Frame,
+    /// Dropped when the record has been delivered (or can never be): back-pressure hangs on it.
+    pub credit: Option<Box<dyn Any + Send>>,
+}
+
+impl Record {
+    /// A record without values.
+    pub fn notice(channel: u32, kind: RecordKind, index: u32, count: u32) -> Self {
+        Self { channel, kind, group: 0, index, count, frame: Frame::empty(), credit: None }
+    }
+
+    fn wire_length(&self) -> usize {
+        HEADER + align8(self.frame.bytes.len())
+    }
+
+    fn write(&self, out: &mut [u8]) {
+        let bytes = &self.frame.bytes;
+        out[0..4].copy_from_slice(&self.channel.to_le_bytes());
+        out[4..8].copy_from_slice(&(self.kind as u32).to_le_bytes());
+        out[8..16].copy_from_slice(&(self.group as f64).to_le_bytes());
+        out[16..20].copy_from_slice(&self.index.to_le_bytes());
+        out[20..24].copy_from_slice(&self.count.to_le_bytes());
+        out[24..28].copy_from_slice(&(self.frame.layout as u32).to_le_bytes());
+        let length = u32::try_from(bytes.len()).expect("a frame is shorter than 4 GiB");
+        out[28..32].copy_from_slice(&length.to_le_bytes());
+        out[HEADER..HEADER + bytes.len()].copy_from_slice(bytes);
+    }
+}
+
+/// Wakes the isolate that an outbox belongs to. Called from any thread, also after the isolate has ended.
+pub trait Wake: Send + Sync {
+    /// Makes the isolate drain its outboxes soon.
+    fn wake(&self);
+}
+
+/// What [`Outbox::drain_into`] did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Drain {
+    /// This many bytes were written; 0: nothing waits.
+    Written(usize),
+    /// Nothing was written: the next record needs a buffer of this many bytes.
+    Needs(usize),
+}
+
+/// Records on their way to one load of the face.
+pub struct Outbox {
+    fresh: CompletionList<Record>,
+    /// Drained from `fresh` but not yet taken by the face. Only the isolate's thread takes this lock.
+    taken: Mutex<VecDeque<Record>>,
+    closed: AtomicBool,
+    wake: Box<dyn Wake>,
+}
+
+impl Outbox {
+    /// An outbox whose isolate is woken by `wake`.
+    pub fn new(wake: Box<dyn Wake>) -> Self {
+        Self {
+            fresh: CompletionList::new(),
+            taken: Mutex::new(VecDeque::new()),
+            closed: AtomicBool::new(false),
+            wake,
+        }
+    }
+
+    /// Sends a record. After [`close`](Self::close) it is dropped.
+    pub fn send(&self, record: Record) {
+        if self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        if self.fresh.push(record) {
+            self.wake.wake();
+        }
+    }
+
+    /// Whether the face has something to drain.
+    pub fn has_mail(&self) -> bool {
+        !self.fresh.is_empty() || !self.taken.lock().is_empty()
+    }
+
+    /// Moves as many records as fit into `out`, oldest first.
+    pub fn drain_into(&self, out: &mut [u8]) -> Drain {
+        let mut taken = self.taken.lock();
+        taken.extend(self.fresh.drain());
+        let mut written = 0;
+        while let Some(record) = taken.front() {
+            let length = record.wire_length();
+            let Some(room) = out.get_mut(written..written + length) else {
+                return if written == 0 { Drain::Needs(length) } else { Drain::Written(written) };
+            };
+            record.write(room);
+            written += length;
+            taken.pop_front();
+        }
+        Drain::Written(written)
+    }
+
+    /// The isolate is gone: drops what waits and all that will come.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.taken.lock().clear();
+        drop(self.fresh.drain());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::bridge::Layout;
+
+    struct Count(Arc<AtomicUsize>);
+
+    impl Wake for Count {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn outbox() -> (Outbox, Arc<AtomicUsize>) {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        (Outbox::new(Box::new(Count(Arc::clone(&wakes)))), wakes)
+    }
+
+    fn result(bytes: &[u8]) -> Record {
+        let frame = Frame { layout: Layout::Json, count: 1, bytes: bytes.to_vec() };
+        Record { channel: 7, kind: RecordKind::Results, group: 9, index: 1, count: 1, frame, credit: None }
+    }
+
+    #[test]
+    fn many_records_cost_one_wake_up() {
+        let (outbox, wakes) = outbox();
+        (0..100).for_each(|_| outbox.send(result(b"[1]")));
+        assert_eq!(wakes.load(Ordering::Relaxed), 1);
+        assert_eq!(outbox.drain_into(&mut [0; 8192]), Drain::Written(100 * 40));
+        assert!(!outbox.has_mail());
+        outbox.send(result(b"[1]"));
+        assert_eq!(wakes.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn what_does_not_fit_comes_with_the_next_drain_in_order() {
+        let (outbox, _) = outbox();
+        outbox.send(result(b"[1]"));
+        outbox.send(result(&[b' '; 100]));
+        let mut buffer = [0; 64];
+        assert_eq!(outbox.drain_into(&mut buffer), Drain::Written(40));
+        assert_eq!(&buffer[32..35], b"[1]");
+        assert!(outbox.has_mail());
+        assert_eq!(outbox.drain_into(&mut buffer), Drain::Needs(136));
+        assert_eq!(outbox.drain_into(&mut [0; 136]), Drain::Written(136));
+        assert_eq!(outbox.drain_into(&mut buffer), Drain::Written(0));
+    }
+
+    #[test]
+    fn a_closed_outbox_drops_records_and_returns_their_credit() {
+        let (outbox, wakes) = outbox();
+        let credit = Arc::new(());
+        let with_credit = || Record { credit: Some(Box::new(Arc::clone(&credit))), ..result(b"[]") };
+        outbox.send(with_credit());
+        outbox.close();
+        outbox.send(with_credit());
+        assert_eq!(Arc::strong_count(&credit), 1);
+        assert_eq!(wakes.load(Ordering::Relaxed), 1);
+    }
+}

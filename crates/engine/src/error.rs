@@ -1,0 +1,94 @@
+//! Every way in which the engine says no: one enum, one code per variant. `docs/errors.md` is the same table in prose.
+
+/// What can go wrong in the engine. [`Error::code`] is what JavaScript matches on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data of a task is not what its operation takes.
+    #[error("operation '{operation}' takes {expected}; given: {given}")]
+    InvalidData {
+        /// Name of the operation.
+        operation: &'static str,
+        /// What it takes.
+        expected: &'static str,
+        /// A short picture of what came.
+        given: String,
+    },
+    /// Compressed data is cut short or damaged.
+    #[error("operation '{operation}' met damaged data: {reason}")]
+    CorruptData {
+        /// Name of the operation.
+        operation: &'static str,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A result would exceed its limit.
+    #[error("operation '{operation}' stopped at {limit} bytes of output; raise 'maxOutputLength' to allow more")]
+    TooLarge {
+        /// Name of the operation.
+        operation: &'static str,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The operating system refused a file.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The task was aborted or its processor went away while it ran.
+    #[error("the task was cancelled")]
+    Cancelled,
+    /// A native operation panicked: a fault of ours.
+    #[error("operation '{operation}' failed inside: {reason}")]
+    Panicked {
+        /// Name of the operation.
+        operation: &'static str,
+        /// The message of the panic.
+        reason: String,
+    },
+    /// The task did not finish in its time.
+    #[error("the task did not finish within its timeout of {milliseconds} ms")]
+    TimedOut {
+        /// The timeout.
+        milliseconds: u128,
+    },
+    /// The worker that ran the task ended.
+    #[error("the worker that held the task ended: {reason}")]
+    WorkerDied {
+        /// How it ended, in the words of the face.
+        reason: String,
+    },
+    /// The processor was shut down before the task was finished.
+    #[error("the processor was shut down before the task was finished")]
+    ShutDown,
+    /// A submission that the engine cannot read: the face and the engine are of different versions.
+    #[error("the engine cannot read what it was given; the package is damaged or mixed from two versions")]
+    Unreadable,
+}
+
+impl Error {
+    /// The code that JavaScript sees as `error.code`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidData { .. } => "ERR_PROCESSOR_INVALID_DATA",
+            Self::CorruptData { .. } => "ERR_PROCESSOR_CORRUPT_DATA",
+            Self::TooLarge { .. } => "ERR_PROCESSOR_TOO_LARGE",
+            Self::Io { .. } => "ERR_PROCESSOR_IO",
+            Self::Cancelled => "ERR_PROCESSOR_CANCELLED",
+            Self::Panicked { .. } => "ERR_PROCESSOR_PANICKED",
+            Self::TimedOut { .. } => "ERR_PROCESSOR_TIMEOUT",
+            Self::WorkerDied { .. } => "ERR_PROCESSOR_WORKER_DIED",
+            Self::ShutDown => "ERR_PROCESSOR_SHUT_DOWN",
+            Self::Unreadable => "ERR_CORE_UNREADABLE",
+        }
+    }
+
+    /// The error as a value for the wire: JSON of `{ code, message }`.
+    pub fn to_json(&self) -> String {
+        serde_json::json!({ "code": self.code(), "message": self.to_string() }).to_string()
+    }
+}

@@ -1,0 +1,9 @@
+//! The engine of `@noizylab/core`: every algorithm, every rule, every thread. It does not know Node.
+
+pub mod bridge;
+pub mod cancel;
+pub mod error;
+pub mod operations;
+pub mod payload;
+pub mod processor;
+pub mod runtime;

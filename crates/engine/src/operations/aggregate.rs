@@ -1,0 +1,22 @@
+//! `aggregate`: the sum of an array, from 0. What is not an array comes back as it is.
+
+use super::Operation;
+use super::echo;
+use super::number;
+use super::numbers::Numbers;
+use super::sum::total;
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::payload::{Input, Tag};
+
+const OPERATION: Operation = Operation::Aggregate;
+
+pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
+    let numbers = match input {
+        Input::Json(json) if json.trim_ascii_start().starts_with('[') => Numbers::List(json),
+        Input::View(view) => Numbers::view(OPERATION, view, &input)?,
+        _ => return Ok(echo::run(input, out)),
+    };
+    let (sum, _) = total(OPERATION, numbers, cancel)?;
+    Ok(number(sum, out))
+}

@@ -1,0 +1,80 @@
+//! `sort`: by number, `-0` before `0`, NaN last, as `TypedArray.prototype.sort` does.
+//!
+//! A typed array is sorted in place and handed back; a plain array gives a new one. `descending: true` turns the order
+//! round, but NaN stays last. After an abort a typed array holds its numbers in some order.
+
+use super::Operation;
+use super::blocks;
+use super::float_key::FloatKey;
+use super::list::{for_each_number, push_list};
+use super::numbers::Numbers;
+use super::order;
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::payload::{Element, Input, Scalar, Tag, View};
+
+const OPERATION: Operation = Operation::Sort;
+
+pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
+    let (numbers, [_, descending]) = Numbers::read(OPERATION, &input, ["values", "descending"])?;
+    let descending = match descending {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => return Err(OPERATION.refuse_part("'descending' as true or false", other)),
+    };
+    match numbers {
+        Numbers::View(view) => {
+            sort_view(view, descending, cancel)?;
+            Ok(Tag::Same)
+        }
+        Numbers::List(json) => {
+            let mut keys = Vec::new();
+            for_each_number(OPERATION, json, cancel, |value| {
+                keys.push((value.to_bits() as i64).to_key(descending));
+            })?;
+            order::sort(&mut keys, cancel)?;
+            let values: Vec<f64> =
+                keys.into_iter().map(|key| f64::from_bits(key.to_bits(descending) as u64)).collect();
+            push_list(&values, cancel, out)
+        }
+    }
+}
+
+fn sort_view(mut view: View<'_>, descending: bool, cancel: &Cancel) -> Result<(), Error> {
+    match view.element() {
+        Element::I8 => sort_integers::<i8>(&mut view, descending, cancel),
+        Element::U8 | Element::U8Clamped => sort_integers::<u8>(&mut view, descending, cancel),
+        Element::I16 => sort_integers::<i16>(&mut view, descending, cancel),
+        Element::U16 => sort_integers::<u16>(&mut view, descending, cancel),
+        Element::I32 => sort_integers::<i32>(&mut view, descending, cancel),
+        Element::U32 => sort_integers::<u32>(&mut view, descending, cancel),
+        Element::F32 => sort_floats::<i32>(&mut view, descending, cancel),
+        Element::F64 => sort_floats::<i64>(&mut view, descending, cancel),
+        Element::I64 | Element::U64 => unreachable!("`Numbers::view` lets no BigInts in"),
+    }
+}
+
+fn sort_integers<K: Ord + Scalar>(
+    view: &mut View<'_>,
+    descending: bool,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    let elements = view.elements_mut::<K>();
+    order::sort(elements, cancel)?;
+    if descending {
+        elements.reverse();
+    }
+    Ok(())
+}
+
+fn sort_floats<K: FloatKey>(view: &mut View<'_>, descending: bool, cancel: &Cancel) -> Result<(), Error> {
+    let keys = view.elements_mut::<K>();
+    // From here to the last line the memory holds keys: nothing may leave early, cancelled or not.
+    let never = Cancel::default();
+    let to_keys = |block: &mut [K]| block.iter_mut().for_each(|bits| *bits = bits.to_key(descending));
+    let to_bits = |block: &mut [K]| block.iter_mut().for_each(|key| *key = key.to_bits(descending));
+    blocks::for_each_mut(keys, &never, to_keys)?;
+    let sorted = order::sort(keys, cancel);
+    blocks::for_each_mut(keys, &never, to_bits)?;
+    sorted
+}

@@ -1,0 +1,85 @@
+//! `transform`: each number times two.
+//!
+//! A plain array gives a plain array, a typed array a new one of the same kind whose elements wrap (or, in a
+//! `Uint8ClampedArray`, stop at 255) as an assignment in JavaScript does. Anything else comes back as it is.
+
+use super::Operation;
+use super::echo;
+use super::list::{collect_numbers, for_each_number, push_list, push_number};
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::payload::{Element, Input, Tag, View};
+
+const OPERATION: Operation = Operation::Transform;
+/// Bytes between two looks at the cancel flag.
+const STRIDE: usize = 1 << 20;
+const HEADER_LENGTH: usize = 8;
+
+pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
+    match input {
+        Input::Json(json) if json.trim_ascii_start().starts_with('[') => double_list(json, cancel, out),
+        Input::View(view) => double_view(view, cancel, out),
+        _ => Ok(echo::run(input, out)),
+    }
+}
+
+fn double_list(json: &str, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
+    let start = out.len();
+    let mut all_finite = true;
+    out.push(b'[');
+    let count = for_each_number(OPERATION, json, cancel, |value| {
+        let doubled = value * 2.0;
+        all_finite &= doubled.is_finite();
+        push_number(doubled, out);
+        out.push(b',');
+    })?;
+    if !all_finite {
+        out.truncate(start);
+        let mut values = collect_numbers(OPERATION, json, cancel)?;
+        values.iter_mut().for_each(|value| *value *= 2.0);
+        return push_list(&values, cancel, out);
+    }
+    if count > 0 {
+        out.pop();
+    }
+    out.push(b']');
+    Ok(Tag::Json)
+}
+
+fn double_view(view: View<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
+    let mut header = [0; HEADER_LENGTH];
+    header[0] = view.element() as u8;
+    out.reserve(HEADER_LENGTH + view.bytes().len());
+    out.extend_from_slice(&header);
+    for chunk in view.bytes().chunks(STRIDE) {
+        cancel.check()?;
+        let start = out.len();
+        out.extend_from_slice(chunk);
+        double_bytes(view.element(), &mut out[start..]);
+    }
+    Ok(Tag::Typed)
+}
+
+fn double_bytes(element: Element, bytes: &mut [u8]) {
+    match element {
+        Element::I8 | Element::U8 => each(bytes, |[byte]: [u8; 1]| [byte.wrapping_mul(2)]),
+        Element::U8Clamped => each(bytes, |[byte]: [u8; 1]| [byte.saturating_mul(2)]),
+        Element::I16 | Element::U16 => {
+            each(bytes, |value| u16::from_ne_bytes(value).wrapping_mul(2).to_ne_bytes());
+        }
+        Element::I32 | Element::U32 => {
+            each(bytes, |value| u32::from_ne_bytes(value).wrapping_mul(2).to_ne_bytes());
+        }
+        Element::I64 | Element::U64 => {
+            each(bytes, |value| u64::from_ne_bytes(value).wrapping_mul(2).to_ne_bytes());
+        }
+        Element::F32 => each(bytes, |value| (f32::from_ne_bytes(value) * 2.0).to_ne_bytes()),
+        Element::F64 => each(bytes, |value| (f64::from_ne_bytes(value) * 2.0).to_ne_bytes()),
+    }
+}
+
+fn each<const N: usize>(bytes: &mut [u8], change: impl Fn([u8; N]) -> [u8; N]) {
+    for element in bytes.as_chunks_mut::<N>().0 {
+        *element = change(*element);
+    }
+}

@@ -1,0 +1,201 @@
+//! The native workers: threads of the engine that run native operations without an isolate.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use super::batch::Target;
+use super::pace::Pace;
+use super::queue::Segment;
+use super::state::{Kind, Phase, Source, State, rest_of};
+use super::{Processor, words};
+use crate::bridge::FrameBuilder;
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::operations::{self, Operation};
+use crate::payload::{Input, Tag};
+
+/// What became of a chunk.
+#[derive(Default)]
+struct Outcome {
+    /// Tasks that were looked at, from the chunk's beginning.
+    done: u32,
+    processed: u32,
+    failed: u32,
+    /// To be tried again.
+    again: Vec<Segment>,
+}
+
+impl Processor {
+    /// Starts one more native thread. The caller has checked that there may be one.
+    pub(super) fn spawn_thread(self: &Arc<Self>, state: &mut State) {
+        let processor = Arc::clone(self);
+        let builder = thread::Builder::new().name("noizylab-worker".to_owned());
+        // A refusal (the limit of threads is reached) leaves the work to the threads that exist; the next
+        // submission tries again.
+        if builder.spawn(move || processor.work_until_idle()).is_ok() {
+            state.threads += 1;
+            self.publish_threads(state);
+        }
+    }
+
+    fn work_until_idle(self: Arc<Self>) {
+        let mut state = self.lock();
+        while state.phase != Phase::Closed {
+            if !self.backlog.must_wait() && state.may_start(Kind::Native) {
+                let chunk = state.take_chunk(Source::Native);
+                let number = state.next_number();
+                let stop = Cancel::default();
+                state.active += 1;
+                state.running.insert(number, stop.clone());
+                self.dispatch(&mut state);
+                drop(state);
+
+                let since = Instant::now();
+                let outcome = self.run_chunk(&chunk, &stop);
+                let elapsed = since.elapsed();
+
+                state = self.lock();
+                state.active -= 1;
+                state.running.remove(&number);
+                state.learn(&chunk, outcome.done, elapsed);
+                self.settle(&mut state, &chunk, outcome);
+                drop((chunk, stop));
+                self.close_if_drained(&mut state);
+                continue;
+            }
+            let idle_timeout = state.config.idle_timeout;
+            state.idle_threads += 1;
+            let waited_long = self.work.wait_for(&mut state, idle_timeout).timed_out();
+            state.idle_threads -= 1;
+            let surplus = state.config.auto_scale && state.threads > state.config.min_workers;
+            if waited_long && surplus && !state.may_start(Kind::Native) {
+                break;
+            }
+        }
+        state.threads -= 1;
+        self.publish_threads(&state);
+    }
+
+    /// Counts what became of a chunk and queues what is left of it.
+    fn settle(self: &Arc<Self>, state: &mut State, chunk: &[Segment], outcome: Outcome) {
+        self.words.add(words::PROCESSED, f64::from(outcome.processed));
+        self.words.add(words::FAILED, f64::from(outcome.failed));
+        for segment in &outcome.again {
+            state.reopen(segment);
+        }
+        let mut left = outcome.done;
+        for segment in chunk {
+            let done = left.min(segment.len());
+            state.finish(segment.group, done);
+            left -= done;
+        }
+        for segment in outcome.again {
+            self.words.add(words::RETRIED, f64::from(segment.len()));
+            state.put_back(segment);
+        }
+        for segment in rest_of(chunk, outcome.done).into_iter().rev() {
+            if state.stopped {
+                self.fail(state, &segment, &Error::ShutDown);
+            } else {
+                state.put_back(segment);
+            }
+        }
+        self.dispatch(state);
+    }
+
+    /// Runs the tasks of a chunk and delivers their results. It gives the rest back when the tasks turn out to be much
+    /// slower than the measured ones before.
+    fn run_chunk(self: &Arc<Self>, chunk: &[Segment], stop: &Cancel) -> Outcome {
+        let mut outcome = Outcome::default();
+        let since = Instant::now();
+        for segment in chunk {
+            let Target::Native(number) = segment.target else { continue };
+            let operation = Operation::from_u16(number).expect("a submission with another number is refused");
+            let cancel = segment.cancel.as_ref().unwrap_or(stop);
+            let mut builder = FrameBuilder::new();
+            let mut first = segment.index();
+            for position in segment.from..segment.to {
+                let at = position - segment.from;
+                let give_back = at.is_power_of_two() || at % 256 == 255;
+                if give_back && since.elapsed().as_nanos() as f64 > 2.0 * Pace::budget() || stop.is_cancelled() {
+                    self.flush(segment, first, builder);
+                    return outcome;
+                }
+                outcome.done += 1;
+                if segment.is_cancelled() {
+                    continue;
+                }
+                let result = builder.push(|out| run_one(operation, segment, position, cancel, out));
+                match result {
+                    Ok(()) => outcome.processed += 1,
+                    // Its group was forgotten meanwhile: nobody waits for an answer.
+                    Err(_) if segment.is_cancelled() => {}
+                    // The processor was shut down by force: what is not finished comes back and fails.
+                    Err(_) if stop.is_cancelled() => {
+                        outcome.done -= 1;
+                        self.flush(segment, first, builder);
+                        return outcome;
+                    }
+                    Err(_) if segment.retries > 0 => {
+                        self.flush(segment, first, std::mem::replace(&mut builder, FrameBuilder::new()));
+                        first = segment.base + position + 1;
+                        let retries = segment.retries - 1;
+                        let attempt = segment.attempt + 1;
+                        outcome.again.push(Segment { retries, attempt, ..segment.part(position, position + 1) });
+                    }
+                    Err(error) => {
+                        outcome.failed += 1;
+                        let pushed: Result<(), Error> = builder.push(|out| {
+                            out.extend_from_slice(error.to_json().as_bytes());
+                            Ok(Tag::Error)
+                        });
+                        pushed.expect("writing an error does not fail");
+                    }
+                }
+            }
+            self.flush(segment, first, builder);
+        }
+        outcome
+    }
+
+    fn flush(self: &Arc<Self>, segment: &Segment, first: u32, builder: FrameBuilder) {
+        if builder.count() > 0 && !segment.is_cancelled() {
+            self.deliver(segment.group, first, builder.finish());
+        }
+    }
+}
+
+/// Runs one task; a panic becomes an error.
+fn run_one(
+    operation: Operation,
+    segment: &Segment,
+    position: u32,
+    cancel: &Cancel,
+    out: &mut Vec<u8>,
+) -> Result<Tag, Error> {
+    if operation == Operation::Echo
+        && let Some((tag, bytes)) = segment.batch.value(position)
+        && tag != Tag::Borrowed
+    {
+        out.extend_from_slice(bytes);
+        return Ok(tag);
+    }
+    let refuse = |given: &str| Error::InvalidData {
+        operation: operation.name(),
+        expected: "JSON values, text, bytes or numbers",
+        given: given.to_owned(),
+    };
+    let input: Input<'_> = segment.batch.input(position).map_err(refuse)?;
+    // The output is truncated on failure and the input is only read (sorting in place moves whole elements), so a
+    // panic leaves nothing half-changed behind.
+    catch_unwind(AssertUnwindSafe(|| operations::run(operation, input, cancel, out)))
+        .unwrap_or_else(|panic| Err(Error::Panicked { operation: operation.name(), reason: message_of(&*panic) }))
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
+}

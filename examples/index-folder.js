@@ -1,0 +1,35 @@
+'use strict';
+
+// Indexes a folder on all cores and prints a line of JSON for each file:
+//
+//   node examples/index-folder.js [DIR]
+//
+// The files are read, hashed and compressed by native threads; this script only walks the folder and prints. What is
+// held in memory is the files under way. The command `noizylab index` does the same with progress and a summary.
+
+const { readdir } = require('node:fs/promises');
+const { join } = require('node:path');
+const { TrillionProcessor } = require('@noizylab/core');
+
+async function* walk(folder) {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* walk(path);
+    else if (entry.isFile()) yield path;
+  }
+}
+
+async function main(folder = '.') {
+  const processor = new TrillionProcessor();
+  const index = (path) =>
+    processor
+      .run({ operation: 'file-info', data: path })
+      .catch(({ code, message }) => ({ path, error: { code, message } }));
+  for await (const info of processor.streamProcess(walk(folder), index)) {
+    console.log(JSON.stringify(info));
+  }
+  console.error(processor.getStats());
+  await processor.shutdown();
+}
+
+void main(process.argv[2]);

@@ -1,0 +1,191 @@
+/**
+ * `npm test`: everything that CI checks, fast checks first. On a bare clone it first installs and builds what is
+ * missing.
+ *
+ *     npm test                          all steps
+ *     npm test -- jest package          these steps alone
+ *     npm test -- --list                names and titles of the steps
+ *     npm test -- --bail                stop at the first failure
+ *     npm test -- --no-skip             a step that cannot run here is a failure; the default where CI is set
+ */
+import { rmSync, readFileSync, writeFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { GENERATED, buildFace, buildNative, faceIsFresh, nativeIsFresh } from './build.mjs';
+import { testNodeVersions } from './node-versions.mjs';
+import { testPackage } from './package-test.mjs';
+import { checkRust, install } from './setup.mjs';
+import { runSteps } from './steps.mjs';
+import { Failure, Skip, answers, bin, main, node, root, run } from './tools.mjs';
+import { checkVersions } from './versions.mjs';
+
+/** @type {import('./steps.mjs').Step[]} */
+const STEPS = [
+  { name: 'versions', title: 'one version number in all manifests', run: checkVersions },
+  {
+    name: 'prettier',
+    title: 'formatting of TypeScript, JavaScript, JSON, Markdown and YAML',
+    run: () => node([bin('prettier'), '--check', '--log-level', 'warn', '.']),
+  },
+  { name: 'rustfmt', title: 'formatting of Rust', run: rustfmt },
+  { name: 'dist', title: 'build and strict type check of the face', run: buildFace },
+  {
+    name: 'types',
+    title: 'strict type check of the specs and the examples',
+    needs: ['dist'],
+    run: () => node([bin('typescript', 'tsc'), '-p', 'tsconfig.test.json']),
+  },
+  {
+    name: 'oxlint',
+    title: 'lint of TypeScript and JavaScript, warnings are errors',
+    needs: ['dist'],
+    run: () => node([bin('oxlint'), '--type-aware', '--deny-warnings']),
+  },
+  { name: 'clippy', title: 'lint of Rust, warnings are errors', run: clippy },
+  { name: 'cargo', title: 'tests of the engine and the door', run: () => cargoTest(['--workspace']) },
+  {
+    name: 'model',
+    title: 'model checks of the lock-free parts, with few preemptions',
+    run: () => modelTest({ LOOM_MAX_PREEMPTIONS: '2' }),
+  },
+  {
+    name: 'prove',
+    title: 'model checks of the lock-free parts, in full',
+    onDemand: true,
+    run: () => modelTest({ LOOM_MAX_PREEMPTIONS: '3', NEXTEST_PROFILE: 'prove' }),
+  },
+  { name: 'native', title: 'release build of the addon', run: native },
+  {
+    name: 'generated',
+    title: 'the build leaves the committed native.js and native.d.ts as they are',
+    needs: ['native'],
+    run: generated,
+  },
+  {
+    name: 'jest',
+    title: 'specs of the face',
+    needs: ['dist', 'native'],
+    run: () => node([bin('jest')], { env: { NODE_ENV: 'test' } }),
+  },
+  {
+    name: 'package',
+    title: 'the packed packages, installed offline elsewhere, run every snippet',
+    needs: ['dist', 'native'],
+    run: testPackage,
+  },
+  {
+    name: 'node-versions',
+    title: 'specs of threads and exit on other versions of Node',
+    needs: ['dist', 'native'],
+    run: testNodeVersions,
+  },
+];
+
+async function rustfmt() {
+  if (!answers('cargo', 'fmt', '--version'))
+    throw new Skip("rustfmt is missing: 'rustup component add rustfmt'");
+  await run('cargo', ['fmt', '--all', '--check']);
+}
+
+async function clippy() {
+  if (!answers('cargo', 'clippy', '--version'))
+    throw new Skip("clippy is missing: 'rustup component add clippy'");
+  const deny = ['--all-targets', '--locked', '--', '-D', 'warnings'];
+  await run('cargo', ['clippy', '--workspace', ...deny]);
+  await run('cargo', ['clippy', '-p', 'noizylab-lockfree', '--features', 'model', ...deny]);
+}
+
+async function modelTest(env) {
+  await cargoTest(['-p', 'noizylab-lockfree', '--features', 'model'], env);
+}
+
+/** Runs the tests with nextest; where it is missing, with `cargo test`: the same tests, one crate after another. */
+async function cargoTest(args, env = {}) {
+  if (answers('cargo', 'nextest', '--version')) {
+    await run('cargo', ['nextest', 'run', '--locked', ...args], { env });
+    return;
+  }
+  console.log(
+    "cargo-nextest is missing ('cargo install --locked cargo-nextest'): running 'cargo test' instead.",
+  );
+  await run('cargo', ['test', '--locked', ...args], { env });
+}
+
+async function native() {
+  if (nativeIsFresh()) console.log('The addon is up to date.');
+  else await buildNative();
+}
+
+/** Compares the generated files with what they were before this run built anything. */
+async function generated() {
+  const changed = GENERATED.filter((file) => readIfThere(file) !== generatedBefore.get(file));
+  if (changed.length === 0) return;
+  for (const file of changed) await showDiff(file, generatedBefore.get(file));
+  throw new Failure(`The build changed ${changed.join(' and ')}: look at the difference and commit it.`);
+}
+
+function readIfThere(file) {
+  try {
+    return readFileSync(join(root, file), 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+async function showDiff(file, before) {
+  const old = join(root, '.cache', 'generated', file);
+  mkdirSync(join(old, '..'), { recursive: true });
+  writeFileSync(old, before);
+  // git ends with 1 where the files differ, which they do.
+  await run('git', ['--no-pager', 'diff', '--no-index', old, file]).catch(() => {});
+  rmSync(old);
+}
+
+/** Installs, and builds what the chosen steps need and no chosen step builds. */
+async function prepare(chosen) {
+  await install();
+  checkRust();
+  const needs = (name) =>
+    chosen.some((step) => step.needs?.includes(name)) && !chosen.some((step) => step.name === name);
+  if (needs('native') && !nativeIsFresh()) await buildNative();
+  if (needs('dist') && !faceIsFresh()) await buildFace();
+}
+
+function choose(names) {
+  const unknown = names.find((name) => !STEPS.some((step) => step.name === name));
+  if (unknown !== undefined) {
+    throw new Failure(
+      `There is no step '${unknown}'. The steps: ${STEPS.map(({ name }) => name).join(', ')}`,
+    );
+  }
+  return STEPS.filter((step) => (names.length === 0 ? !step.onDemand : names.includes(step.name)));
+}
+
+function readOptions() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        bail: { type: 'boolean', default: false },
+        'no-skip': { type: 'boolean', default: !['', '0', 'false'].includes(process.env.CI ?? '') },
+        list: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    throw new Failure(error.message, { cause: error });
+  }
+}
+
+const generatedBefore = new Map(GENERATED.map((file) => [file, readIfThere(file)]));
+
+await main(import.meta.url, async () => {
+  const { values, positionals } = readOptions();
+  if (values.list) {
+    for (const { name, title } of STEPS) console.log(`${name.padEnd(15)}${title}`);
+    return;
+  }
+  const chosen = choose(positionals);
+  await prepare(chosen);
+  const passed = await runSteps(chosen, { bail: values.bail, noSkip: values['no-skip'] });
+  if (!passed) process.exitCode = 1;
+});

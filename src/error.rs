@@ -1,0 +1,22 @@
+//! An engine error becomes a JavaScript error: the one place.
+
+use noizylab_engine::error::Error;
+
+/// An error as napi carries it: the status is what JavaScript sees as `code`.
+pub type DoorError = napi::Error<&'static str>;
+
+/// What every function of the door returns.
+pub type Result<T> = std::result::Result<T, DoorError>;
+
+/// The code of an error that napi itself reports.
+pub const NAPI: &str = "ERR_CORE_NAPI";
+
+/// Turns an engine error into a JavaScript one.
+pub fn from_engine(error: Error) -> DoorError {
+    napi::Error::new(error.code(), error.to_string())
+}
+
+/// The error for a call into Node that failed.
+pub fn from_status(what: &str, status: napi::sys::napi_status) -> DoorError {
+    napi::Error::new(NAPI, format!("Node refused to {what} (status {status})"))
+}

@@ -1,0 +1,217 @@
+//! What belongs to one isolate, and its end.
+//!
+//! The face registers once per load, not once per isolate: Jest evaluates the package anew for each spec file over one
+//! environment. A load that was garbage-collected is found by its weak reference and swept.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Function, JsValue, Uint8ArraySlice};
+use napi::{Env, sys};
+use napi_derive::napi;
+use noizylab_engine::bridge::outbox::Drain;
+use noizylab_engine::bridge::{Lender, Outbox};
+use noizylab_engine::processor::Processor;
+
+use crate::callback::Waker;
+use crate::error::{Result, from_status};
+use crate::module;
+
+thread_local! {
+    /// The isolate of this thread. A second environment on one thread does not occur in Node.
+    static ISOLATE: RefCell<Option<Isolate>> = const { RefCell::new(None) };
+}
+
+/// The state of one isolate.
+pub struct Isolate {
+    env: sys::napi_env,
+    waker: Waker,
+    /// Memory of this isolate that the engine reads.
+    pub lender: Lender,
+    loads: HashMap<u32, Load>,
+    /// Processors by handle.
+    pub processors: HashMap<u32, Owned>,
+    /// Source of the numbers of loads and handles.
+    last: u32,
+    /// Loads that want the isolate to stay alive.
+    kept_alive: usize,
+}
+
+/// One load of the face.
+struct Load {
+    outbox: Arc<Outbox>,
+    /// The function that drains; weak, so that a context that is gone is not kept.
+    callback: sys::napi_ref,
+    keeps_alive: bool,
+}
+
+/// A processor and the load that made it.
+pub struct Owned {
+    load: u32,
+    /// The processor.
+    pub processor: Arc<Processor>,
+}
+
+impl Isolate {
+    /// A number that was not given out before.
+    pub fn next(&mut self) -> u32 {
+        self.last += 1;
+        self.last
+    }
+
+    /// The outbox of a load.
+    pub fn outbox(&self, load: u32) -> Option<Arc<Outbox>> {
+        self.loads.get(&load).map(|load| Arc::clone(&load.outbox))
+    }
+
+    /// Registers a processor of a load under a handle.
+    pub fn own(&mut self, handle: u32, load: u32, processor: Arc<Processor>) {
+        self.processors.insert(handle, Owned { load, processor });
+    }
+
+    /// Drops the loads whose contexts are gone, and what they made.
+    fn sweep(&mut self) {
+        let env = self.env;
+        let dead: Vec<u32> =
+            self.loads.iter().filter(|(_, load)| is_collected(env, load.callback)).map(|(&id, _)| id).collect();
+        for id in dead {
+            if let Some(load) = self.loads.remove(&id) {
+                self.set_keeps_alive(load.keeps_alive, false);
+                load.outbox.close();
+                // SAFETY: the reference belongs to this environment; nobody uses it any more.
+                unsafe { sys::napi_delete_reference(env, load.callback) };
+            }
+            for (_, owned) in self.processors.extract_if(|_, owned| owned.load == id) {
+                owned.processor.close();
+            }
+        }
+    }
+
+    fn set_keeps_alive(&mut self, before: bool, now: bool) {
+        if before == now {
+            return;
+        }
+        let loads = if now { self.kept_alive + 1 } else { self.kept_alive - 1 };
+        if (loads == 0) != (self.kept_alive == 0) {
+            self.waker.keep_alive(self.env, loads > 0);
+        }
+        self.kept_alive = loads;
+    }
+}
+
+/// Runs `f` on the isolate of this thread; `None` before the first registration.
+pub fn with<T>(f: impl FnOnce(&mut Isolate) -> T) -> Option<T> {
+    ISOLATE.with_borrow_mut(|isolate| isolate.as_mut().map(f))
+}
+
+/// The draining functions of the loads that have mail. They are called after the borrow has ended, for they call back.
+pub fn callbacks_with_mail(env: sys::napi_env) -> Vec<sys::napi_ref> {
+    let callbacks = with(|isolate| {
+        if isolate.env != env {
+            return Vec::new();
+        }
+        isolate.loads.values().filter(|load| load.outbox.has_mail()).map(|load| load.callback).collect()
+    });
+    callbacks.unwrap_or_default()
+}
+
+fn is_collected(env: sys::napi_env, reference: sys::napi_ref) -> bool {
+    let mut value = ptr::null_mut();
+    // SAFETY: the reference belongs to this environment, whose thread this is.
+    let status = unsafe { sys::napi_get_reference_value(env, reference, &raw mut value) };
+    status != sys::Status::napi_ok || value.is_null()
+}
+
+/// The isolate ends: nothing of it may be reached after this returns.
+unsafe extern "C" fn on_end(_: *mut c_void) {
+    let Some(isolate) = ISOLATE.with_borrow_mut(Option::take) else { return };
+    isolate.waker.close();
+    for owned in isolate.processors.values() {
+        owned.processor.close();
+    }
+    for load in isolate.loads.values() {
+        load.outbox.close();
+    }
+    // Every operation over this isolate's memory has been told to stop.
+    isolate.lender.wait_until_returned();
+}
+
+/// Registers a load of the face. `drain` is called, without arguments, when there is something to [`drain`]; it is not kept
+/// alive by this.
+///
+/// Returns the number of the load. Throws `ERR_CORE_DUPLICATE` where another copy of the package is in use.
+#[napi]
+pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
+    module::claim()?;
+    let raw = env.raw();
+    if with(|_| ()).is_none() {
+        let waker = Waker::new(raw)?;
+        // SAFETY: the hook is a function of this library, which is never unloaded. It is added after the waker's threadsafe
+        // function was made, so that it runs before Node closes that.
+        let status = unsafe { sys::napi_add_env_cleanup_hook(raw, Some(on_end), ptr::null_mut()) };
+        if status != sys::Status::napi_ok {
+            return Err(from_status("add a cleanup hook", status));
+        }
+        ISOLATE.set(Some(Isolate {
+            env: raw,
+            waker,
+            lender: Lender::default(),
+            loads: HashMap::new(),
+            processors: HashMap::new(),
+            last: 0,
+            kept_alive: 0,
+        }));
+    }
+    let mut callback = ptr::null_mut();
+    // SAFETY: the function is a live value of this call; a count of 0 makes the reference weak.
+    let status = unsafe { sys::napi_create_reference(raw, drain.raw(), 0, &raw mut callback) };
+    if status != sys::Status::napi_ok {
+        return Err(from_status("refer to a function", status));
+    }
+    let load = with(|isolate| {
+        isolate.sweep();
+        let load = isolate.next();
+        let outbox = Arc::new(Outbox::new(Box::new(isolate.waker.clone())));
+        isolate.loads.insert(load, Load { outbox, callback, keeps_alive: false });
+        load
+    });
+    load.ok_or_else(|| from_status("register", sys::Status::napi_generic_failure))
+}
+
+/// Whether this load wants the isolate to stay alive: it has promises to settle.
+#[napi]
+pub fn keep_alive(load: u32, keep: bool) {
+    with(|isolate| {
+        let env = isolate.env;
+        if let Some(found) = isolate.loads.get_mut(&load) {
+            let before = std::mem::replace(&mut found.keeps_alive, keep);
+            let mut count = 0;
+            // SAFETY: the reference belongs to this environment. Strong while promises wait: their settling must not be
+            // lost with the context's last other reference.
+            unsafe {
+                if keep && !before {
+                    sys::napi_reference_ref(env, found.callback, &raw mut count);
+                } else if before && !keep {
+                    sys::napi_reference_unref(env, found.callback, &raw mut count);
+                }
+            }
+            isolate.set_keeps_alive(before, keep);
+        }
+    });
+}
+
+/// Moves records that wait for this load into `into`, as many as fit, and returns the number of bytes written: 0 when nothing
+/// waits, and `-n` when the next record alone needs `n` bytes.
+#[napi]
+pub fn drain(load: u32, #[napi(ts_arg_type = "Uint8Array")] mut into: Uint8ArraySlice<'_>) -> f64 {
+    let outbox = with(|isolate| isolate.outbox(load)).flatten();
+    // SAFETY: the buffer belongs to the bridge of this isolate, on whose thread this runs; nobody else looks at it now.
+    let into = unsafe { into.as_mut() };
+    match outbox.map_or(Drain::Written(0), |outbox| outbox.drain_into(into)) {
+        Drain::Written(bytes) => bytes as f64,
+        Drain::Needs(bytes) => -(bytes as f64),
+    }
+}

@@ -1,0 +1,83 @@
+//! Memory that one side shows to the other without a copy.
+
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{JsObjectValue, JsValue, Object};
+use napi::{Env, sys};
+use noizylab_engine::bridge::{Lender, Words};
+use noizylab_engine::payload::Element;
+use noizylab_engine::processor::{Borrowed, Borrows};
+
+use crate::error::{NAPI, Result, from_status};
+
+/// A value of the current call that napi-rs has no type for.
+pub struct Raw(sys::napi_value);
+
+impl napi::bindgen_prelude::ToNapiValue for Raw {
+    unsafe fn to_napi_value(_: sys::napi_env, value: Self) -> napi::Result<sys::napi_value> {
+        Ok(value.0)
+    }
+}
+
+/// An `ArrayBuffer` over a block of control words; `None` where Node's V8 refuses foreign memory (its sandbox).
+pub fn map_words<const N: usize>(env: &Env, words: &Arc<Words<N>>) -> Result<Option<Raw>> {
+    unsafe extern "C" fn release<const N: usize>(_: sys::napi_env, _: *mut c_void, hint: *mut c_void) {
+        // SAFETY: the pointer came from `Arc::into_raw` below; Node calls this once.
+        drop(unsafe { Arc::from_raw(hint.cast_const().cast::<Words<N>>()) });
+    }
+    let (memory, bytes) = words.memory();
+    let hint = Arc::into_raw(Arc::clone(words)).cast_mut().cast::<c_void>();
+    let mut buffer = ptr::null_mut();
+    // SAFETY: the words live until `release` has run; they are atomics, so writes from both sides are sound.
+    let status = unsafe {
+        sys::napi_create_external_arraybuffer(
+            env.raw(),
+            memory.cast_mut().cast(),
+            bytes,
+            Some(release::<N>),
+            hint,
+            &raw mut buffer,
+        )
+    };
+    if status == sys::Status::napi_ok {
+        return Ok(Some(Raw(buffer)));
+    }
+    // SAFETY: Node did not take the pointer.
+    drop(unsafe { Arc::from_raw(hint.cast_const().cast::<Words<N>>()) });
+    if status == sys::Status::napi_no_external_buffers_allowed {
+        return Ok(None);
+    }
+    Err(from_status("map memory", status))
+}
+
+/// The memory of an array of typed arrays, lent until the result is dropped.
+pub fn borrow(env: &Env, arrays: &Object<'_>, lender: &Lender) -> Result<Borrows> {
+    let to_door = |error: napi::Error| napi::Error::new(NAPI, error.reason.clone());
+    let length = arrays.get_array_length_unchecked().map_err(to_door)?;
+    let mut borrowed = Vec::with_capacity(length as usize);
+    for index in 0..length {
+        let mut value = ptr::null_mut();
+        let (mut kind, mut elements, mut pointer) = (0, 0, ptr::null_mut());
+        // SAFETY: plain calls in the environment of this call; parts that are not wanted may be null.
+        let status = unsafe {
+            sys::napi_get_element(env.raw(), arrays.raw(), index, &raw mut value);
+            sys::napi_get_typedarray_info(
+                env.raw(),
+                value,
+                &raw mut kind,
+                &raw mut elements,
+                &raw mut pointer,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        };
+        let element = u8::try_from(kind).ok().and_then(Element::from_u8);
+        let (sys::Status::napi_ok, Some(element)) = (status, element) else {
+            return Err(from_status("read a typed array", status));
+        };
+        borrowed.push(Borrowed { element, pointer: pointer.cast(), bytes: elements * element.size() });
+    }
+    Ok(Borrows { arrays: borrowed, loan: lender.lend() })
+}

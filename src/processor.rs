@@ -1,0 +1,211 @@
+//! The processor at the door. `ts/processor/` is its face, `crates/engine/src/processor/` its engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use napi::bindgen_prelude::{Either, Float64ArraySlice, Null, Object, Uint8Array, Uint8ArraySlice};
+use napi::Env;
+use napi_derive::napi;
+use noizylab_engine::bridge::Words;
+use noizylab_engine::operations::Operation;
+use noizylab_engine::processor::{Config, Processor};
+
+use crate::error::{Result, from_engine};
+use crate::isolate;
+use crate::memory::{Raw, borrow, map_words};
+
+/// The names of the native operations; the place of a name is its number.
+#[napi]
+pub fn processor_operations() -> Vec<&'static str> {
+    Operation::ALL.iter().map(|operation| operation.name()).collect()
+}
+
+/// Makes a processor that reports to `load`. Returns its handle, which is also the channel of its records.
+#[napi]
+pub fn processor_create(
+    load: u32,
+    max_workers: u32,
+    min_workers: u32,
+    auto_scale: bool,
+    idle_milliseconds: f64,
+) -> Option<u32> {
+    let config = Config {
+        max_workers: max_workers as usize,
+        min_workers: min_workers as usize,
+        auto_scale,
+        idle_timeout: Duration::try_from_secs_f64(idle_milliseconds / 1000.0).unwrap_or(Duration::MAX),
+    };
+    isolate::with(|isolate| {
+        let outbox = isolate.outbox(load)?;
+        let handle = isolate.next();
+        isolate.own(handle, load, Processor::new(config, handle, outbox));
+        Some(handle)
+    })?
+}
+
+/// The key by which other isolates find the processor.
+#[napi]
+pub fn processor_key(handle: u32) -> Option<f64> {
+    find(handle).map(|processor| processor.key() as f64)
+}
+
+/// Its figures as an `ArrayBuffer` of doubles; `undefined` where foreign memory is refused, see [`processor_figures`].
+#[napi(ts_return_type = "ArrayBuffer | undefined")]
+pub fn processor_words(env: Env, handle: u32) -> Result<Option<Raw>> {
+    find(handle).map_or(Ok(None), |processor| map_words(&env, processor.words()))
+}
+
+/// Copies its figures, for isolates that cannot map them.
+#[napi]
+pub fn processor_figures(
+    handle: u32,
+    #[napi(ts_arg_type = "Float64Array")] mut into: Float64ArraySlice<'_>,
+) {
+    if let Some(processor) = find(handle) {
+        // SAFETY: the array belongs to the face of this isolate, on whose thread this runs; nobody else looks at it now.
+        copy_words(processor.words(), unsafe { into.as_mut() });
+    }
+}
+
+/// Starts all native threads; returns their number.
+#[napi]
+pub fn processor_start(handle: u32) -> u32 {
+    find(handle).map_or(0, |processor| u32::try_from(processor.start()).unwrap_or(u32::MAX))
+}
+
+/// Registers a user's operation and returns its number.
+#[napi]
+pub fn processor_define(handle: u32, definition: String) -> Option<u32> {
+    find(handle).map(|processor| processor.define(&definition))
+}
+
+/// Accepts the first `length` bytes of `wire`: tasks in the form that the engine's `processor/batch.rs` draws. `arrays` is the memory
+/// that they name; it must stay attached, and should stay unchanged, until they are settled.
+///
+/// Throws `ERR_PROCESSOR_SHUT_DOWN`, `ERR_CORE_UNREADABLE`.
+#[napi]
+pub fn processor_submit(
+    env: Env,
+    handle: u32,
+    wire: &[u8],
+    length: u32,
+    #[napi(ts_arg_type = "readonly NodeJS.TypedArray[]")] arrays: Option<Object<'_>>,
+) -> Result<()> {
+    let Some(processor) = find(handle) else { return Ok(()) };
+    let lender = isolate::with(|isolate| isolate.lender.clone());
+    let borrows = match (arrays, lender) {
+        (Some(arrays), Some(lender)) => Some(borrow(&env, &arrays, &lender)?),
+        _ => None,
+    };
+    let wire = wire.get(..length as usize).unwrap_or(wire);
+    processor.submit(wire, borrows).map_err(from_engine)
+}
+
+/// Forgets a group of tasks; `stop` also stops what runs of it.
+#[napi]
+pub fn processor_cancel(handle: u32, group: f64, stop: bool) {
+    if let Some(processor) = find(handle) {
+        processor.cancel(group as u64, stop);
+    }
+}
+
+/// Asks for a record once at most `most` tasks wait.
+#[napi]
+pub fn processor_await_room(handle: u32, most: f64) {
+    if let Some(processor) = find(handle) {
+        processor.await_room(most as usize);
+    }
+}
+
+/// Ends the processor: waits for its tasks at most `milliseconds` (`undefined`: as long as it takes), or not at all by `force`.
+#[napi]
+pub fn processor_shutdown(handle: u32, milliseconds: Option<f64>, force: bool) {
+    if let Some(processor) = find(handle) {
+        let patience = milliseconds.map(|ms| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX));
+        processor.shutdown(patience, force);
+    }
+}
+
+/// Drops the processor.
+#[napi]
+pub fn processor_close(handle: u32) {
+    let owned = isolate::with(|isolate| isolate.processors.remove(&handle)).flatten();
+    if let Some(owned) = owned {
+        owned.processor.close();
+    }
+}
+
+/// The face begins to start a host.
+#[napi]
+pub fn processor_host_starting(handle: u32, host: u32) {
+    if let Some(processor) = find(handle) {
+        processor.host_starting(host);
+    }
+}
+
+/// A host has ended.
+#[napi]
+pub fn processor_host_lost(handle: u32, host: u32, reason: String) {
+    if let Some(processor) = find(handle) {
+        processor.host_lost(host, &reason);
+    }
+}
+
+/// In a worker isolate: offers it as a host of the processor with this key. Returns its control words as an `ArrayBuffer`
+/// (`undefined` where foreign memory is refused), or `null` if it is not wanted any more.
+#[napi(ts_return_type = "ArrayBuffer | undefined | null")]
+pub fn host_attach(env: Env, load: u32, key: f64, host: u32) -> Result<Either<Option<Raw>, Null>> {
+    let outbox = isolate::with(|isolate| isolate.outbox(load)).flatten();
+    let words = outbox.zip(Processor::find(key as u64)).and_then(|(outbox, processor)| processor.attach_host(host, outbox));
+    Ok(match words {
+        Some(words) => Either::A(map_words(&env, &words)?),
+        None => Either::B(Null),
+    })
+}
+
+/// The next chunk for a host: its length in `into`, or, when it does not fit, an array of its own. `undefined`: nothing to do, the
+/// host will be woken.
+#[napi]
+pub fn host_take(
+    key: f64,
+    host: u32,
+    #[napi(ts_arg_type = "Uint8Array")] mut into: Uint8ArraySlice<'_>,
+) -> Option<Either<u32, Uint8Array>> {
+    let chunk = Processor::find(key as u64)?.take_for_host(host)?;
+    // SAFETY: the buffer belongs to the face of this isolate, on whose thread this runs; nobody else looks at it now.
+    Some(match unsafe { into.as_mut() }.get_mut(..chunk.len()) {
+        Some(room) => {
+            room.copy_from_slice(&chunk);
+            Either::A(u32::try_from(chunk.len()).expect("shorter than a buffer that JavaScript made for a chunk"))
+        }
+        None => Either::B(Uint8Array::new(chunk)),
+    })
+}
+
+/// What a host did of a chunk: the first `length` bytes of `wire`. Throws `ERR_CORE_UNREADABLE`.
+#[napi]
+pub fn host_finish(key: f64, host: u32, wire: &[u8], length: u32) -> Result<()> {
+    let wire = wire.get(..length as usize).unwrap_or(wire);
+    match Processor::find(key as u64) {
+        Some(processor) if !processor.finish_for_host(host, wire) => {
+            Err(from_engine(noizylab_engine::error::Error::Unreadable))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The definition of a user's operation.
+#[napi]
+pub fn host_definition(key: f64, operation: u32) -> Option<String> {
+    Processor::find(key as u64)?.definition(operation).map(|text| text.to_string())
+}
+
+fn find(handle: u32) -> Option<Arc<Processor>> {
+    isolate::with(|isolate| isolate.processors.get(&handle).map(|owned| Arc::clone(&owned.processor))).flatten()
+}
+
+fn copy_words<const N: usize>(words: &Words<N>, into: &mut [f64]) {
+    for (index, value) in into.iter_mut().enumerate().take(N) {
+        *value = words.get(index);
+    }
+}

@@ -1,0 +1,140 @@
+/**
+ * The bridge of this isolate: what the engine tells comes in here, in batches.
+ *
+ * However many results wait, the engine wakes the isolate once; the records are then drained into one buffer and handed to the
+ * channels that they are for. While promises wait for results, the bridge keeps the process alive; else it does not.
+ */
+import { crossing, native, type Native } from './native';
+
+/** What a record tells; the numbers stand in the engine's `bridge/outbox.rs`. */
+export const RecordKind = {
+  results: 1,
+  failed: 2,
+  room: 3,
+  hostsWanted: 4,
+  hostEnd: 5,
+  closed: 6,
+  scaled: 7,
+  work: 8,
+} as const;
+
+/** The values of a record, in memory that is overwritten when the handler returns. */
+export interface FrameView {
+  readonly layout: number;
+  readonly count: number;
+  /** The bytes are `bytes.subarray(start, end)`; `start` is a multiple of 8. */
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** One object of the face that records are for. */
+export interface Channel {
+  record(kind: number, group: number, index: number, count: number, frame: FrameView): void;
+}
+
+const HEADER = 32;
+const SMALL_BUFFER = 256 * 1024;
+/** So long a drain may hold the event loop before timers and I/O get their turn. */
+const LONGEST_TURN_MS = 8;
+
+class Bridge {
+  readonly native: typeof Native = native();
+  /** The number by which the engine knows this load of the package. */
+  readonly load: number;
+  // Channels are held weakly while they wait for nothing, so that a dropped object can be collected.
+  readonly #channels = new Map<number, WeakRef<Channel>>();
+  readonly #waiting = new Map<Channel, number>();
+  #buffer = Buffer.allocUnsafeSlow(SMALL_BUFFER);
+  #drainAgain: NodeJS.Immediate | undefined;
+
+  constructor() {
+    this.load = crossing(() => this.native.register(() => this.#drain()));
+  }
+
+  /** Records for this number go to `channel`. */
+  open(number: number, channel: Channel): void {
+    this.#channels.set(number, new WeakRef(channel));
+  }
+
+  /** Records for this number are dropped from now on. */
+  close(number: number): void {
+    this.#channels.delete(number);
+  }
+
+  /** `channel` waits for one more thing: the process stays alive until as many `release`s have come. */
+  retain(channel: Channel): void {
+    const waits = this.#waiting.get(channel) ?? 0;
+    if (this.#waiting.size === 0) this.native.keepAlive(this.load, true);
+    this.#waiting.set(channel, waits + 1);
+  }
+
+  /** Something that `channel` waited for has come. */
+  release(channel: Channel): void {
+    const waits = this.#waiting.get(channel) ?? 0;
+    if (waits > 1) {
+      this.#waiting.set(channel, waits - 1);
+    } else if (this.#waiting.delete(channel) && this.#waiting.size === 0) {
+      this.native.keepAlive(this.load, false);
+    }
+  }
+
+  #drain(): void {
+    if (this.#drainAgain !== undefined) return;
+    const until = performance.now() + LONGEST_TURN_MS;
+    for (;;) {
+      const written = this.native.drain(this.load, this.#buffer);
+      if (written === 0) break;
+      if (written < 0) {
+        this.#buffer = Buffer.allocUnsafeSlow(-written);
+        continue;
+      }
+      this.#deliver(this.#buffer, written);
+      if (performance.now() > until) {
+        this.#drainAgain = setImmediate(() => {
+          this.#drainAgain = undefined;
+          this.#drain();
+        });
+        return;
+      }
+    }
+    if (this.#buffer.length > SMALL_BUFFER) this.#buffer = Buffer.allocUnsafeSlow(SMALL_BUFFER);
+  }
+
+  #deliver(bytes: Buffer, length: number): void {
+    const words = new Uint32Array(bytes.buffer, 0, length >>> 2);
+    const groups = new Float64Array(bytes.buffer, 0, length >>> 3);
+    for (let at = 0; at < length;) {
+      const word = at >>> 2;
+      const start = at + HEADER;
+      const end = start + words[word + 7]!;
+      const channel = this.#channels.get(words[word]!)?.deref();
+      if (channel !== undefined) {
+        const count = words[word + 5]!;
+        const frame = { layout: words[word + 6]!, count, bytes, start, end };
+        try {
+          channel.record(words[word + 1]!, groups[(at >>> 3) + 1]!, words[word + 4]!, count, frame);
+        } catch (error) {
+          // A listener threw. It is an uncaught exception, as from any emitter; the other records still arrive.
+          process.nextTick(() => {
+            throw error;
+          });
+        }
+      }
+      at = start + ((words[word + 7]! + 7) & ~7);
+    }
+  }
+}
+
+let bridge: Bridge | undefined;
+
+/**
+ * The bridge of this load of the package, made at first use.
+ * @throws NoizylabError `ERR_CORE_UNAVAILABLE`, `ERR_CORE_DUPLICATE`
+ */
+export function getBridge(): Bridge {
+  bridge ??= new Bridge();
+  return bridge;
+}
+
+export type { Bridge };

@@ -1,0 +1,184 @@
+/**
+ * The part of a processor that talks to the engine: groups of tasks out, results in, worker isolates between.
+ */
+import { type Channel, type FrameView, getBridge, RecordKind, type Bridge } from '../bridge/bridge';
+import { readFrame } from '../bridge/frame';
+import { crossing } from '../bridge/native';
+import { Failure } from '../bridge/payload';
+import { NoizylabError } from '../errors';
+import { Figures } from './figures';
+import type { Group, Results } from './groups';
+import { Hosts } from './hosts';
+import { Intake } from './intake';
+import type { ProcessorConfig } from './options';
+import { Submission } from './submission';
+import type { ProcessorEvents } from './types';
+
+/** What a core tells its processor. */
+export interface CoreOwner {
+  emit<K extends keyof ProcessorEvents>(event: K, ...args: ProcessorEvents[K]): boolean;
+}
+
+/** A processor that was dropped without `shutdown` is closed when it is collected. */
+const collected = new FinalizationRegistry<{ bridge: Bridge; handle: number }>(({ bridge, handle }) => {
+  bridge.close(handle);
+  bridge.native.processorClose(handle);
+});
+
+export class Core implements Channel, Results {
+  readonly bridge = getBridge();
+  readonly handle: number;
+  /** The engine's number for this processor, one in the process. */
+  readonly key: number;
+  readonly figures: Figures;
+  readonly hosts: Hosts;
+  readonly intake: Intake;
+  readonly submission: Submission;
+  readonly #groups = new Map<number, Group>();
+  #lastGroup = 0;
+  #onClosed: (() => void) | undefined;
+  #closed = false;
+
+  constructor(
+    config: ProcessorConfig,
+    private readonly owner: CoreOwner,
+  ) {
+    const { native, load } = this.bridge;
+    const { maxWorkers, minWorkers, autoScale, idleTimeout } = config;
+    const idle = Math.min(idleTimeout, Number.MAX_SAFE_INTEGER);
+    this.handle = native.processorCreate(load, maxWorkers, minWorkers, autoScale, idle)!;
+    this.key = native.processorKey(this.handle)!;
+    this.figures = new Figures(native, this.handle);
+    this.hosts = new Hosts(native, this.handle, config.workerOptions, {
+      hostFailed: (workerId, error) => this.owner.emit('workerError', { workerId, error }),
+    });
+    this.submission = new Submission(
+      (wire, length, arrays) => crossing(() => native.processorSubmit(this.handle, wire, length, arrays)),
+      this.hosts.shared,
+    );
+    this.intake = new Intake(config, {
+      queued: () => this.figures.queued + this.submission.pending,
+      awaitRoom: (most) => {
+        this.submission.flush();
+        native.processorAwaitRoom(this.handle, most);
+      },
+      paused: (used, limit) => this.owner.emit('paused', { reason: 'memory', used, limit }),
+      resumed: () => this.owner.emit('resumed'),
+    });
+    this.bridge.open(this.handle, this);
+    collected.register(this, { bridge: this.bridge, handle: this.handle }, this);
+  }
+
+  /** A number for a group. */
+  nextGroup(): number {
+    return ++this.#lastGroup;
+  }
+
+  /** Waits for the results of a group: from now on it keeps the process alive. */
+  expect(number: number, group: Group): void {
+    this.#groups.set(number, group);
+    this.bridge.retain(this);
+  }
+
+  /** Does not wait any more; what waits of the group will not run, and with `stop` what runs is stopped. */
+  cancel(number: number, stop: boolean): void {
+    this.submission.flush();
+    this.bridge.native.processorCancel(this.handle, number, stop);
+    this.#forget(number);
+  }
+
+  /** Keeps the process alive while `promise` is pending. */
+  async waitFor<T>(promise: Promise<T>): Promise<T> {
+    this.bridge.retain(this);
+    try {
+      return await promise;
+    } finally {
+      this.bridge.release(this);
+    }
+  }
+
+  /** Ends the processor as its `shutdown` says. */
+  async shutdown(timeout: number | undefined, force: boolean): Promise<void> {
+    this.submission.flush();
+    if (!this.#closed) {
+      const closed = new Promise<void>((resolve) => {
+        this.#onClosed = resolve;
+      });
+      this.bridge.native.processorShutdown(this.handle, timeout, force);
+      await this.waitFor(closed);
+    }
+    this.#closed = true;
+    await this.hosts.close();
+    this.bridge.close(this.handle);
+    this.bridge.native.processorClose(this.handle);
+    collected.unregister(this);
+  }
+
+  /** Makes a shutdown that is under way impatient. */
+  force(): void {
+    this.bridge.native.processorShutdown(this.handle, undefined, true);
+  }
+
+  record(kind: number, number: number, index: number, count: number, frame: FrameView): void {
+    switch (kind) {
+      case RecordKind.results:
+        this.#answer(number, (group) => group.results(index, frame));
+        break;
+      case RecordKind.failed:
+        this.#answer(number, (group) => group.failed(index, count, readError(frame)));
+        break;
+      case RecordKind.room:
+        this.intake.room();
+        break;
+      case RecordKind.hostsWanted:
+        this.hosts.start(count);
+        break;
+      case RecordKind.hostEnd:
+        this.hosts.end(index);
+        break;
+      case RecordKind.scaled:
+        this.owner.emit('scale', { workers: count });
+        break;
+      case RecordKind.closed:
+        this.#onClosed?.();
+        break;
+    }
+  }
+
+  fromPort(group: number, index: number): unknown {
+    return this.hosts.take(group, index);
+  }
+
+  idOf(buffer: SharedArrayBuffer): number {
+    return this.hosts.shared.idOf(buffer);
+  }
+
+  byId(id: number): SharedArrayBuffer {
+    return this.hosts.shared.byId(id);
+  }
+
+  #answer(number: number, tell: (group: Group) => void): void {
+    const group = this.#groups.get(number);
+    if (group === undefined) return; // it was given up
+    try {
+      tell(group);
+    } finally {
+      if (group.done) this.#forget(number);
+    }
+  }
+
+  #forget(number: number): void {
+    if (this.#groups.delete(number)) this.bridge.release(this);
+  }
+}
+
+function readError(frame: FrameView): Error {
+  let error: Error = new NoizylabError(
+    'ERR_CORE_UNREADABLE',
+    'the engine reported a failure without saying which',
+  );
+  readFrame(frame, undefined, (value) => {
+    if (value instanceof Failure) ({ error } = value);
+  });
+  return error;
+}

@@ -1,0 +1,144 @@
+/**
+ * Groups of tasks: what the face waits for. The engine knows a task by its group and its index in it.
+ */
+import type { FrameView } from '../bridge/bridge';
+import { readFrame } from '../bridge/frame';
+import { AT_PORT, Failure, SAME } from '../bridge/payload';
+import type { SharedBuffers } from '../bridge/structured';
+
+/** Tasks that were submitted together and are answered one after another. */
+export interface Group {
+  /** Results of tasks from `index` on have come. */
+  results(index: number, frame: FrameView): void;
+  /** `count` tasks from `index` on have failed with one error. */
+  failed(index: number, count: number, error: Error): void;
+  /** Whether nothing is waited for any more. */
+  readonly done: boolean;
+}
+
+/** Where results of tasks come from that travel beside the bridge. */
+export interface Results extends SharedBuffers {
+  /** The result of a task that waits at a message port. */
+  fromPort(group: number, index: number): unknown;
+}
+
+/** Decodes results: `take(value, index)` for each, failures as `Failure`. `given(index)` is the data of a task. */
+export function readResults(
+  frame: FrameView,
+  group: number,
+  index: number,
+  source: Results,
+  given: (index: number) => unknown,
+  take: (value: unknown, index: number) => void,
+): void {
+  readFrame(frame, source, (value, position) => {
+    const at = index + position;
+    if (value === SAME) take(given(at), at);
+    else if (value === AT_PORT) take(source.fromPort(group, at), at);
+    else take(value, at);
+  });
+}
+
+/** One task of `run`. */
+export class SingleGroup implements Group {
+  done = false;
+  /** Called when the task is settled, whichever way. */
+  onSettled: (() => void) | undefined;
+
+  constructor(
+    private readonly number: number,
+    /** Keeps memory that the task borrows, and is the result where an operation hands back what it was given. */
+    private readonly given: unknown,
+    private readonly source: Results,
+    private readonly resolve: (value: unknown) => void,
+    private readonly reject: (error: unknown) => void,
+  ) {}
+
+  results(index: number, frame: FrameView): void {
+    if (this.done) return;
+    readResults(
+      frame,
+      this.number,
+      index,
+      this.source,
+      () => this.given,
+      (value) => {
+        if (value instanceof Failure) this.settle(this.reject, value.error);
+        else this.settle(this.resolve, value);
+      },
+    );
+  }
+
+  failed(_index: number, _count: number, error: Error): void {
+    if (!this.done) this.settle(this.reject, error);
+  }
+
+  /** Rejects now; what may still come is ignored. */
+  abandon(reason: unknown): void {
+    this.settle(this.reject, reason);
+  }
+
+  private settle(how: (value: unknown) => void, value: unknown): void {
+    this.done = true;
+    this.onSettled?.();
+    how(value);
+  }
+}
+
+/** All items of a `parallelMap` on workers. */
+export class MapGroup implements Group {
+  readonly values: unknown[];
+  #open: number;
+  #failed = false;
+
+  constructor(
+    private readonly number: number,
+    private readonly items: readonly unknown[],
+    private readonly source: Results,
+    private readonly progress: (completed: number) => void,
+    private readonly resolve: (values: unknown[]) => void,
+    private readonly reject: (error: unknown) => void,
+  ) {
+    this.#open = items.length;
+    this.values = Array.from({ length: items.length });
+  }
+
+  get done(): boolean {
+    return this.#failed || this.#open === 0;
+  }
+
+  results(index: number, frame: FrameView): void {
+    if (this.done) return;
+    let failure: Failure | undefined;
+    const { values } = this;
+    readResults(
+      frame,
+      this.number,
+      index,
+      this.source,
+      (at) => this.items[at],
+      (value, at) => {
+        if (value instanceof Failure) failure ??= value;
+        else values[at] = value;
+      },
+    );
+    this.#open -= frame.count;
+    if (failure !== undefined) {
+      this.abandon(failure.error);
+      return;
+    }
+    this.progress(values.length - this.#open);
+    if (this.#open === 0) this.resolve(values);
+  }
+
+  failed(_index: number, _count: number, error: Error): void {
+    this.abandon(error);
+  }
+
+  /** Rejects now; what may still come is ignored. */
+  abandon(reason: unknown): void {
+    if (this.done) return;
+    this.#failed = true;
+    this.reject(reason);
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * Submissions: tasks on their way to the engine, many in one crossing. The engine's `processor/batch.rs` draws the wire format.
+ *
+ * Tasks of one turn of the event loop are collected and cross together in a microtask.
+ */
+import { types } from 'node:util';
+import { type Encoding, layoutOf, Layout, Writer, writeFrame } from '../bridge/frame';
+import { isPlain, Tag } from '../bridge/payload';
+import { serialize, type SharedBuffers } from '../bridge/structured';
+import type { TaskManner } from './options';
+
+const HEADER = 64;
+/** Numbers of users' operations begin here. */
+const FIRST_HOSTED = 1 << 16;
+/** Tasks in one segment: few enough that one worker does not sit on a large part of a submission. */
+const SEGMENT = 8192;
+/** A wire buffer of this size crosses before the turn ends. */
+const FULL = 4 * 1024 * 1024;
+
+/** What runs a task: a native operation (`hosted: false`) or a user's. */
+export interface Target {
+  readonly hosted: boolean;
+  readonly number: number;
+}
+
+/** What all tasks of a segment have in common. */
+export interface SegmentHead {
+  target: Target;
+  group: number;
+  manner: TaskManner;
+  /** The group may be cancelled. */
+  cancellable?: boolean;
+  /** Milliseconds; 0 for none. */
+  timeout?: number;
+  /** The only host that can run the tasks; their data went there over a port. */
+  host?: number;
+}
+
+/** Hands a submission over: `length` bytes of `wire`, and the arrays that native operations borrow. */
+export type Submit = (wire: Buffer, length: number, arrays: NodeJS.TypedArray[] | undefined) => void;
+
+/** Collects segments. */
+export class Submission {
+  readonly #writer = new Writer();
+  readonly #shared: Encoding;
+  readonly #native: Encoding;
+  #arrays: NodeJS.TypedArray[] = [];
+  #scheduled = false;
+  /** Tasks that were added and have not crossed. */
+  pending = 0;
+
+  constructor(
+    private readonly submit: Submit,
+    shared: SharedBuffers,
+  ) {
+    this.#shared = { shared };
+    this.#native = { loose: true, special: (value, writer) => this.#borrow(value, writer) };
+  }
+
+  /** The layout that the data of each task takes, for `add`. Throws where data cannot leave the isolate. */
+  layouts(values: readonly unknown[], hosted: (index: number) => boolean): Uint8Array {
+    const layouts = new Uint8Array(values.length);
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      const encoding = hosted(i) ? this.#shared : this.#native;
+      const layout = layoutOf(value, encoding);
+      layouts[i] = layout;
+      // What V8 has to encode may turn out not to be cloneable; better now than when half of the tasks have crossed.
+      if (layout === Layout.mixed && typeof value !== 'string' && value !== undefined && !isMemory(value)) {
+        serialize(value, this.#shared.shared);
+      }
+    }
+    return layouts;
+  }
+
+  /** Adds the tasks `values[from..to]`, numbered from `from`, as segments of one layout each. */
+  add(head: SegmentHead, values: readonly unknown[], layouts: Uint8Array, from: number, to: number): void {
+    const encoding = head.target.hosted ? this.#shared : this.#native;
+    let start = from;
+    while (start < to) {
+      const layout = layouts[start]!;
+      let end = start + 1;
+      const most = Math.min(to, start + SEGMENT);
+      while (end < most && layouts[end] === layout) end++;
+      const part = start === 0 && end === values.length ? values : values.slice(start, end);
+      this.#write(head, layout, start, part, encoding);
+      start = end;
+    }
+  }
+
+  /** Adds one task. */
+  addOne(head: SegmentHead, value: unknown): void {
+    const encoding = head.target.hosted ? this.#shared : this.#native;
+    this.#write(head, layoutOf(value, encoding), 0, [value], encoding);
+  }
+
+  /** Adds one task whose data goes to its host by another way. */
+  addAtPort(head: SegmentHead, index: number): void {
+    this.#write(head, Layout.mixed, index, [undefined], { special: () => Tag.port });
+  }
+
+  /** Hands over what was collected. */
+  flush(): void {
+    this.#scheduled = false;
+    const { bytes, length } = this.#writer;
+    if (length === 0) return;
+    const arrays = this.#arrays.length > 0 ? this.#arrays : undefined;
+    this.#arrays = [];
+    this.pending = 0;
+    try {
+      this.submit(bytes, length, arrays);
+    } finally {
+      this.#writer.reset();
+    }
+  }
+
+  #write(
+    head: SegmentHead,
+    layout: number,
+    index: number,
+    values: readonly unknown[],
+    encoding: Encoding,
+  ): void {
+    const writer = this.#writer;
+    const { length: before } = writer;
+    const borrowed = this.#arrays.length;
+    try {
+      writer.reserve(HEADER);
+      writer.bytes.fill(0, before, before + HEADER);
+      writer.length += HEADER;
+      const start = writer.length;
+      writeFrame(writer, layout, values, encoding);
+      const end = writer.length;
+      writer.align();
+      writeHeader(writer.bytes, before, head, layout, index, values.length, end - start);
+    } catch (error) {
+      // Nothing of a segment that cannot be encoded crosses.
+      writer.length = before;
+      this.#arrays.length = borrowed;
+      throw error;
+    }
+    this.pending += values.length;
+    if (writer.length >= FULL) {
+      this.flush();
+    } else if (!this.#scheduled) {
+      this.#scheduled = true;
+      queueMicrotask(() => this.flush());
+    }
+  }
+
+  /**
+   * Memory that a native operation takes as it is: a view or a buffer, alone or as `data` or `values` of an object of options.
+   * Written as its number among the arrays of the submission, followed by the options as JSON.
+   */
+  #borrow(value: unknown, writer: Writer): number | undefined {
+    if (typeof value !== 'object' || value === null) return undefined;
+    const alone = asArray(value);
+    if (alone !== undefined) {
+      writer.uint32(this.#arrays.push(alone) - 1);
+      return Tag.borrowed;
+    }
+    if (!isPlain(value)) return undefined;
+    const { data, values } = value as { data?: unknown; values?: unknown };
+    const array = asArray(values ?? data);
+    if (array === undefined) return undefined;
+    writer.uint32(this.#arrays.push(array) - 1);
+    const options: Record<string, unknown> = { ...value };
+    delete options[values === undefined || values === null ? 'data' : 'values'];
+    writer.text(JSON.stringify(options));
+    return Tag.borrowed;
+  }
+}
+
+/** Memory that is borrowed or copied as it is, alone or in an object of options. */
+function isMemory(value: unknown): boolean {
+  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return true;
+  if (typeof value !== 'object' || value === null) return false;
+  const { data, values } = value as { data?: unknown; values?: unknown };
+  return ArrayBuffer.isView(values ?? data);
+}
+
+/** The typed array that shows all of a view or buffer; `undefined` for anything else. Resizable memory may move: it is copied. */
+function asArray(value: unknown): NodeJS.TypedArray | undefined {
+  if (ArrayBuffer.isView(value)) {
+    const view = types.isTypedArray(value)
+      ? (value as NodeJS.TypedArray)
+      : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    return (value.buffer as { resizable?: boolean }).resizable === true ? view.slice() : view;
+  }
+  if (types.isAnyArrayBuffer(value)) return asArray(new Uint8Array(value));
+  return undefined;
+}
+
+function writeHeader(
+  bytes: Buffer,
+  at: number,
+  head: SegmentHead,
+  layout: number,
+  index: number,
+  count: number,
+  length: number,
+): void {
+  bytes.writeUInt32LE(head.target.hosted ? FIRST_HOSTED + head.target.number : head.target.number, at);
+  bytes.writeUInt32LE(layout, at + 4);
+  bytes.writeUInt32LE(count, at + 8);
+  bytes.writeUInt32LE(length, at + 12);
+  bytes.writeDoubleLE(head.group, at + 16);
+  bytes.writeUInt32LE(index, at + 24);
+  bytes.writeInt32LE(head.manner.priority, at + 28);
+  bytes.writeUInt32LE(head.manner.retries, at + 32);
+  bytes.writeUInt32LE(head.host ?? 0, at + 36);
+  bytes.writeDoubleLE(head.timeout ?? 0, at + 40);
+  bytes.writeUInt32LE(head.cancellable === true ? 1 : 0, at + 48);
+}

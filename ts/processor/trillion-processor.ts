@@ -1,0 +1,441 @@
+/**
+ * TrillionProcessor: many tasks on all cores, with a bounded queue. The engine's `processor/` does the work.
+ */
+import { EventEmitter } from 'node:events';
+import { NoizylabError } from '../errors';
+import { onAbort } from '../parallel/abort';
+import { mapConcurrently } from '../parallel/map-concurrently';
+import { Core } from './core';
+import { type OperationSource, readDefinition } from './definitions';
+import { MapGroup, SingleGroup } from './groups';
+import { Operations } from './operations';
+import { type ProcessorConfig, read, readConfig, readManner } from './options';
+import { ResultTable } from './result-table';
+import { statsOf } from './stats';
+import { streamProcess } from './stream-process';
+import type { SegmentHead, Target } from './submission';
+import { type BatchOwner, TaskBatch } from './task-batch';
+import { readTasks } from './task-list';
+import { TaskResults } from './task-results';
+import type {
+  MapOptions,
+  ProcessorEvents,
+  ProcessorOptions,
+  ProcessorStats,
+  RunOptions,
+  ShutdownOptions,
+  Task,
+  TaskOutcome,
+  Transferable,
+} from './types';
+
+/**
+ * A parallel processor.
+ *
+ * Native operations (`docs/processor.md` lists them) run on threads of the engine, users' operations in worker threads;
+ * at most `maxWorkers` chunks of tasks run at once. It is ready at once; `initialize` only starts its threads early.
+ */
+export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
+  /** The options in force. */
+  readonly config: Readonly<ProcessorConfig>;
+  readonly #core: Core;
+  readonly #operations: Operations;
+  readonly #table: ResultTable;
+  readonly #batchOwner: BatchOwner;
+  readonly #idPrefix: string;
+  /** Items that `parallelMap` and `streamProcess` finished in this isolate. */
+  readonly #local = { processed: 0, failed: 0 };
+  #nextTask = 1;
+  #startTime: number | null = null;
+  #endTime: number | null = null;
+  #initialized: Promise<this> | undefined;
+  #shutdown: Promise<void> | undefined;
+
+  /**
+   * @throws TypeError `ERR_PROCESSOR_INVALID_TYPE`, RangeError `ERR_PROCESSOR_OUT_OF_RANGE`: an option. NoizylabError
+   * `ERR_CORE_UNAVAILABLE`, `ERR_CORE_DUPLICATE`: the native part.
+   */
+  constructor(options?: ProcessorOptions) {
+    super();
+    this.config = Object.freeze(readConfig(options));
+    this.#core = new Core(this.config, this);
+    this.#operations = new Operations(this.#core);
+    this.#idPrefix = `task_${Date.now()}_${this.#core.key}_`;
+    this.#table = new ResultTable(this.#idPrefix, this.config.resultLimit, this.config.resultBytes);
+    this.#batchOwner = this.#ownBatches();
+  }
+
+  /**
+   * Starts the native threads now instead of with the first tasks. Calling it again changes nothing.
+   * @returns this processor, when `initialized` has been emitted.
+   */
+  initialize(): Promise<this> {
+    this.#initialized ??= this.#initialize();
+    return this.#initialized;
+  }
+
+  /**
+   * Adds tasks to the queue: all of them or, where the call rejects at once, none. Their results come as events `taskComplete` and
+   * `taskError`, and through `results`.
+   * @param options.signal ends the wait for room; what has been accepted by then still runs
+   * @returns the tasks' ids in order, when all have been accepted: with a full queue only when there is room.
+   * @throws TypeError, RangeError for a task that is not one; NoizylabError `ERR_PROCESSOR_UNKNOWN_OPERATION`,
+   * `ERR_PROCESSOR_DUPLICATE_ID`, `ERR_PROCESSOR_NOT_CLONEABLE`, `ERR_PROCESSOR_QUEUE_FULL`, `ERR_PROCESSOR_MEMORY`,
+   * `ERR_PROCESSOR_SHUT_DOWN`
+   */
+  async addTasks(tasks: readonly Task[], options?: { signal?: AbortSignal | undefined }): Promise<string[]> {
+    const signal = read.signal('signal', read.object('options', options).signal);
+    this.#begin();
+    signal?.throwIfAborted();
+    const list = readTasks(tasks, this.#operations, (id) => this.#table.hasId(id));
+    const { length } = list.data;
+    if (length === 0) return [];
+    const core = this.#core;
+    const layouts = core.submission.layouts(list.data, (index) => list.headOf(index).target.hosted);
+    const refusal = core.intake.refusal(length);
+    if (refusal !== undefined) throw refusal;
+
+    const group = core.nextGroup();
+    const first = this.#nextTask;
+    this.#nextTask += length;
+    const batch = new TaskBatch(group, first, length, list.data, list.ids, this.#idPrefix, this.#batchOwner);
+    this.#table.add(batch);
+    core.expect(group, batch);
+    let entered = 0;
+    try {
+      while (entered < length) {
+        const tasksIn = await this.#enter(length - entered, signal);
+        for (const [head, from, to] of list.runs(entered, entered + tasksIn)) {
+          if (head.transferList === undefined)
+            core.submission.add({ ...head, group }, list.data, layouts, from, to);
+          else await this.#sendByPort({ ...head, group }, from, list.data[from], head.transferList);
+        }
+        entered += tasksIn;
+      }
+    } catch (error) {
+      // Those that did not get in will not run.
+      const reason =
+        error instanceof Error ? error : new NoizylabError('ERR_PROCESSOR_CANCELLED', String(error));
+      batch.failed(entered, length - entered, reason);
+      if (batch.done) core.cancel(group, false);
+      throw error;
+    }
+    return Array.from({ length }, (_, index) => batch.idOf(index));
+  }
+
+  /**
+   * Runs one task.
+   * @returns its result. Rejects with what the operation threw, with the signal's reason, or with `ERR_PROCESSOR_TIMEOUT`,
+   * `ERR_PROCESSOR_WORKER_DIED`, `ERR_PROCESSOR_SHUT_DOWN`, and as `addTasks`.
+   */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows what its operation returns
+  run<R = unknown>(task: Task, options?: RunOptions): Promise<R> {
+    try {
+      return this.#run(task, options) as Promise<R>;
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  /**
+   * Calls `fn` for every item.
+   *
+   * A function runs in this isolate, `concurrency` calls at once; with `thread: true`, or where `fn` is the path or URL of a
+   * module, it runs on the worker threads in chunks. Every call gets one argument, the item.
+   * @returns the results in the order of the items. Rejects with the first failure; nothing new starts then.
+   * @throws TypeError `ERR_PROCESSOR_CLOSURE`: the function cannot move to a thread.
+   */
+  parallelMap<T, R>(
+    items: readonly T[],
+    fn: ((item: T) => R | PromiseLike<R>) | string | URL,
+    options?: MapOptions,
+  ): Promise<Awaited<R>[]>;
+  async parallelMap(
+    items: readonly unknown[],
+    fn: ((item: unknown) => unknown) | string | URL,
+    options?: MapOptions,
+  ): Promise<unknown[]> {
+    read.array('items', items);
+    const given = read.object('options', options);
+    const batchSize = read.integer('batchSize', given.batchSize, this.config.batchSize, {
+      min: 1,
+      orInfinity: true,
+    });
+    const concurrency = read.integer('concurrency', given.concurrency, batchSize, {
+      min: 1,
+      orInfinity: true,
+    });
+    const thread = read.boolean('thread', given.thread, typeof fn !== 'function');
+    const signal = read.signal('signal', given.signal);
+    const manner = readManner(given);
+    this.#begin();
+    const progress = this.#progress(items.length, batchSize);
+    if (thread || typeof fn !== 'function') {
+      return this.#mapOnWorkers(items, this.#operations.ofFunction(fn), manner, signal, progress);
+    }
+    try {
+      return await mapConcurrently(items, fn, {
+        concurrency,
+        signal,
+        onSettled: (completed) => {
+          this.#local.processed++;
+          progress(completed);
+        },
+      });
+    } catch (error) {
+      this.#local.failed++;
+      throw error;
+    }
+  }
+
+  /**
+   * Calls `fn` for the items of an iterable as they come, with bounded memory: at most `concurrency` (default 1) items are
+   * taken before their results are asked for.
+   * @returns an async generator of the results, in order.
+   */
+  streamProcess<T, R>(
+    source: Iterable<T> | AsyncIterable<T>,
+    fn: (item: T) => R | PromiseLike<R>,
+    options?: { concurrency?: number | undefined; signal?: AbortSignal | undefined },
+  ): AsyncGenerator<Awaited<R>, void, undefined> {
+    this.#begin();
+    return streamProcess(source, fn, options, this.#local);
+  }
+
+  /**
+   * The outcomes of tasks: `await` it for all of them in the order of the ids, or iterate it with `for await` to get each as it
+   * comes. Outcomes are kept up to `resultLimit` and `resultBytes`; one that was dropped is told as an error
+   * `ERR_PROCESSOR_RESULT_DROPPED`.
+   */
+  results<R = unknown>(ids: readonly string[]): TaskResults<R> {
+    read.array('ids', ids);
+    for (const id of ids) if (typeof id !== 'string') throw read.type('an id', id, 'a string');
+    return new TaskResults<R>(this.#table, [...ids]);
+  }
+
+  /**
+   * Registers an operation for tasks `{ operation: name, data }`. It runs in worker threads as `fn(data, context)`.
+   * @param source a function that stands alone, or the path or URL of a module; `#name` picks one of its exports
+   * @returns this processor
+   * @throws TypeError `ERR_PROCESSOR_CLOSURE`, NoizylabError `ERR_PROCESSOR_MODULE_NOT_FOUND`, `ERR_PROCESSOR_OPERATION_EXISTS`
+   */
+  define(name: string, source: OperationSource): this {
+    this.#operations.define(read.text('name', name), readDefinition(name, source));
+    return this;
+  }
+
+  /** Figures, read from memory without a call into the engine (but `memoryUsage`, which is Node's). */
+  getStats(): ProcessorStats {
+    return statsOf(this.#core, this.#table, this.#local, this.#startTime, this.#endTime);
+  }
+
+  /**
+   * Finishes all tasks, then ends the workers and emits `shutdown`. Nothing new is accepted from the call on. Calling it again
+   * waits for the same end; with `force` it also hurries it.
+   */
+  async shutdown(options?: ShutdownOptions): Promise<void> {
+    const given = read.object('options', options);
+    const timeout =
+      given.timeout === undefined
+        ? undefined
+        : read.number('timeout', given.timeout, 0, { min: 0, orInfinity: true });
+    const force = read.boolean('force', given.force, false) || timeout === 0;
+    if (this.#shutdown !== undefined && force) this.#core.force();
+    this.#shutdown ??= this.#end(timeout === Infinity ? undefined : timeout, force);
+    return this.#shutdown;
+  }
+
+  /** As `shutdown()`; for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+
+  async #initialize(): Promise<this> {
+    this.#begin();
+    const workers = this.#core.bridge.native.processorStart(this.#core.handle);
+    await Promise.resolve();
+    this.emit('initialized', { workers });
+    return this;
+  }
+
+  /** Nothing may begin after a shutdown; the first beginning starts the clock. */
+  #begin(): void {
+    if (this.#shutdown !== undefined) throw shutDown();
+    this.#startTime ??= Date.now();
+  }
+
+  async #end(timeout: number | undefined, force: boolean): Promise<void> {
+    // Those that wait for room cannot get in any more.
+    this.#core.intake.close(shutDown());
+    await this.#core.shutdown(timeout, force);
+    this.#startTime ??= Date.now();
+    this.#endTime = Date.now();
+    this.emit('shutdown', this.getStats());
+  }
+
+  /** Lets in some of `wanted` tasks; waits where it must. */
+  #enter(wanted: number, signal: AbortSignal | undefined): number | Promise<number> {
+    const { intake } = this.#core;
+    return intake.tryEnter(wanted) || this.#core.waitFor(intake.enter(wanted, signal));
+  }
+
+  #run(task: Task, options: RunOptions | undefined): Promise<unknown> {
+    this.#begin();
+    const given = read.object('options', options);
+    const { operation, data, ...own } = read.object('task', task);
+    const manner = readManner({
+      priority: given.priority ?? own.priority,
+      retries: given.retries ?? own.retries,
+    });
+    const transferList = given.transferList ?? own.transferList;
+    if (transferList !== undefined) read.array('transferList', transferList);
+    const signal = read.signal('signal', given.signal);
+    const timeout =
+      given.timeout === undefined
+        ? 0
+        : read.number('timeout', given.timeout, 0, { min: 0, aboveMin: true, orInfinity: true });
+    const target = this.#operations.find(operation, transferList !== undefined);
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
+    const { intake, submission } = this.#core;
+    const refusal = intake.refusal(1);
+    if (refusal !== undefined) throw refusal;
+    const group = this.#core.nextGroup();
+    const head: SegmentHead = {
+      target,
+      group,
+      manner,
+      timeout: timeout === Infinity ? 0 : timeout,
+      cancellable: signal !== undefined,
+    };
+    return new Promise((resolve, reject) => {
+      const single = new SingleGroup(group, data, this.#core, resolve, reject);
+      if (signal !== undefined) {
+        single.onSettled = onAbort(signal, () => {
+          if (single.done) return;
+          this.#core.cancel(group, true);
+          single.abandon(signal.reason);
+        });
+      }
+      const submit = (): void | Promise<void> => {
+        if (single.done) return;
+        if (transferList === undefined) submission.addOne(head, data);
+        else return this.#sendByPort(head, 0, data, transferList);
+      };
+      if (transferList === undefined && intake.tryEnter(1) > 0) {
+        submit();
+        this.#core.expect(group, single);
+        return;
+      }
+      this.#core.expect(group, single);
+      const late = async (): Promise<void> => {
+        await this.#enter(1, signal);
+        await submit();
+      };
+      late().catch((error: unknown) => {
+        if (single.done) return;
+        this.#core.cancel(group, false);
+        single.abandon(error);
+      });
+    });
+  }
+
+  /** A task whose data moves: it goes to one worker over a port, and only that worker can run it. */
+  async #sendByPort(
+    head: SegmentHead,
+    index: number,
+    data: unknown,
+    transferList: readonly Transferable[],
+  ): Promise<void> {
+    const { hosts, submission } = this.#core;
+    const host = await hosts.pick();
+    try {
+      hosts.send(host, head.group, index, data, transferList);
+    } catch (cause) {
+      throw new NoizylabError(
+        'ERR_PROCESSOR_NOT_CLONEABLE',
+        `the data cannot be moved to a worker: ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
+      );
+    }
+    submission.addAtPort({ ...head, host }, index);
+  }
+
+  #mapOnWorkers(
+    items: readonly unknown[],
+    target: Target,
+    manner: SegmentHead['manner'],
+    signal: AbortSignal | undefined,
+    progress: (completed: number) => void,
+  ): Promise<unknown[]> {
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
+    if (items.length === 0) return Promise.resolve([]);
+    const core = this.#core;
+    const layouts = core.submission.layouts(items, () => true);
+    const group = core.nextGroup();
+    const head: SegmentHead = { target, group, manner, cancellable: true };
+    return new Promise((resolve, reject) => {
+      const release = onAbort(signal, () => {
+        core.cancel(group, true);
+        map.abandon(signal?.reason);
+      });
+      const fail = (reason: unknown): void => {
+        release();
+        reject(reason as Error);
+        core.cancel(group, false);
+      };
+      const succeed = (values: unknown[]): void => {
+        release();
+        resolve(values);
+      };
+      const map = new MapGroup(group, items, core, progress, succeed, fail);
+      core.expect(group, map);
+      const feed = async (): Promise<void> => {
+        for (let entered = 0; entered < items.length && !map.done;) {
+          const taken = await this.#enter(items.length - entered, signal);
+          if (!map.done) core.submission.add(head, items, layouts, entered, entered + taken);
+          entered += taken;
+        }
+      };
+      feed().catch((error: unknown) => map.abandon(error));
+    });
+  }
+
+  /** Emits `batchComplete` each time another `batchSize` items are done. */
+  #progress(total: number, batchSize: number): (completed: number) => void {
+    let told = 0;
+    return (completed) => {
+      while (told < total && (completed >= told + batchSize || completed === total)) {
+        told = Math.min(total, told + batchSize);
+        this.emit('batchComplete', { completed: told, total });
+      }
+    };
+  }
+
+  #ownBatches(): BatchOwner {
+    const core = this.#core;
+    return {
+      wantsEvents: () => this.listenerCount('taskComplete') > 0 || this.listenerCount('taskError') > 0,
+      emitOutcome: (outcome) => this.#emitOutcome(outcome),
+      keep: (batch, chunk) => this.#table.keep(batch, chunk),
+      fromPort: (group, index) => core.fromPort(group, index),
+      idOf: (buffer) => core.idOf(buffer),
+      byId: (id) => core.byId(id),
+    };
+  }
+
+  #emitOutcome({ taskId, result, error }: TaskOutcome): void {
+    try {
+      if (error === undefined) this.emit('taskComplete', { taskId, result });
+      else this.emit('taskError', { taskId, error, message: error.message });
+    } catch (thrown) {
+      // A listener threw: an uncaught exception, as from any emitter, but the other outcomes still arrive.
+      process.nextTick(() => {
+        throw thrown;
+      });
+    }
+  }
+}
+
+function shutDown(): NoizylabError {
+  return new NoizylabError('ERR_PROCESSOR_SHUT_DOWN', 'the processor was shut down; it takes no more tasks');
+}

@@ -92,9 +92,10 @@ describe('the module', () => {
   });
 });
 
+const settled = () => 'done';
+
 describe('a signal that does not fire is let go of', () => {
   const engine = new ParallelEngine(1);
-  const settled = () => 'done';
   test.each<[string, (options: { signal: AbortSignal }) => Promise<unknown>]>([
     ['all', (options) => parallel([settled, settled], options)],
     ['batch', (options) => batch([1, 2], 1, settled, options)],

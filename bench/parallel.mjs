@@ -1,6 +1,6 @@
 /**
- * `ParallelEngine` against what else is used for bounded concurrency in one isolate: `p-map` for lists and streams, `p-limit` for a queue.
- * Run after a build: `node bench/parallel.mjs`. Both sides get the same items, the same function and the same concurrency.
+ * `ParallelEngine` and `ParallelStream` against `p-map`: bounded concurrency over a list and over a stream, in one isolate.
+ * Run after a build: `node bench/parallel.mjs`. Both sides get the same items, the same function and the same bounds.
  */
 import { ParallelEngine, ParallelStream } from '../index.js';
 import { loadPeer, machine, measure } from './lib/measure.mjs';
@@ -11,7 +11,6 @@ const doubleInNextTurn = (item) => new Promise((resolve) => setImmediate(resolve
 
 console.log(machine());
 const pMap = await loadPeer('p-map');
-const pLimit = await loadPeer('p-limit');
 
 for (const [what, fn] of Object.entries({
   'async closure': double,
@@ -36,29 +35,6 @@ for (const [what, fn] of Object.entries({
     });
   }
 }
-
-await measure({
-  title: `${ITEMS.length} calls through one queue, concurrency 10`,
-  rounds: 9,
-  baseline: 'p-limit',
-  bar: 1,
-  cases: [
-    {
-      name: 'ParallelEngine.add',
-      run: async () => {
-        const engine = new ParallelEngine(10);
-        return check(await Promise.all(ITEMS.map((item) => engine.add(() => double(item)))));
-      },
-    },
-    pLimit && {
-      name: 'p-limit',
-      run: async () => {
-        const limit = pLimit.default(10);
-        return check(await Promise.all(ITEMS.map((item) => limit(() => double(item)))));
-      },
-    },
-  ],
-});
 
 await measure({
   title: `${ITEMS.length} items through a stream, concurrency 10, 40 held`,

@@ -1,9 +1,9 @@
 /**
  * How all benches measure and print: interleaved rounds, medians, a Markdown table.
  *
- * The cases take turns within each round, and the first of a round is another one each time: what else the machine does, and the garbage
- * that one case leaves to the next, meets them alike. One round that is not counted comes first. A ratio is that of two medians of the
- * same run; single figures do not carry over to another machine, ratios roughly do.
+ * The cases take turns within each round, and the first of a round is another one each time: what else the machine does meets them
+ * alike. With `node --expose-gc` the garbage of one case is collected before the next. One round that is not counted comes first. A
+ * ratio is that of two medians of the same run; single figures do not carry over to another machine, ratios roughly do.
  */
 import { availableParallelism, cpus } from 'node:os';
 
@@ -59,6 +59,7 @@ export async function measure({ title, rounds = 9, cases, baseline, bar, unit = 
   for (let round = 0; round <= rounds; round++) {
     for (let turn = 0; turn < present.length; turn++) {
       const { name, run } = present[(round + turn) % present.length];
+      globalThis.gc?.();
       const start = performance.now();
       const units = await run();
       const seconds = (performance.now() - start) / 1000;

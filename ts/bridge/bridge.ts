@@ -47,9 +47,11 @@ class Bridge {
   readonly #waiting = new Map<Channel, number>();
   #buffer = Buffer.allocUnsafeSlow(SMALL_BUFFER);
   #drainAgain: NodeJS.Immediate | undefined;
+  /** Held here, because the engine holds it weakly: it lives as long as this load of the package. */
+  readonly #wake = (): void => this.#drain();
 
   constructor() {
-    this.load = crossing(() => this.native.register(() => this.#drain()));
+    this.load = crossing(() => this.native.register(this.#wake));
   }
 
   /** Records for this number go to `channel`. */

@@ -7,12 +7,14 @@ import { crossing } from '../bridge/native';
 import { Failure } from '../bridge/payload';
 import { NoizylabError } from '../errors';
 import { Figures } from './figures';
-import type { Group, Results } from './groups';
+import { type Group, type Results, RunGroup } from './groups';
 import { Hosts } from './hosts';
 import { Intake } from './intake';
-import type { ProcessorConfig } from './options';
-import { Submission } from './submission';
+import type { ProcessorConfig, TaskManner } from './options';
+import { Submission, type Target } from './submission';
 import type { ProcessorEvents } from './types';
+
+const LAST_INDEX = 2 ** 32 - 1;
 
 /** What a core tells its processor. */
 export interface CoreOwner {
@@ -36,6 +38,7 @@ export class Core implements Channel, Results {
   readonly submission: Submission;
   readonly #groups = new Map<number, Group>();
   #lastGroup = 0;
+  #runs: { number: number; group: RunGroup; next: number } | undefined;
   #onClosed: (() => void) | undefined;
   #closed = false;
 
@@ -72,6 +75,27 @@ export class Core implements Channel, Results {
   /** A number for a group. */
   nextGroup(): number {
     return ++this.#lastGroup;
+  }
+
+  /** Submits a task that cannot be cancelled. */
+  run(target: Target, manner: TaskManner, given: unknown): Promise<unknown> {
+    this.#runs ??= this.#openRuns();
+    const runs = this.#runs;
+    const index = runs.next++;
+    // Indices are 32 bits on the wire: then another group begins.
+    if (runs.next >= LAST_INDEX) this.#runs = undefined;
+    this.submission.addOne({ target, group: runs.number, manner }, index, given);
+    return new Promise((resolve, reject) => runs.group.expect(index, { resolve, reject, given }));
+  }
+
+  #openRuns(): { number: number; group: RunGroup; next: number } {
+    const number = this.nextGroup();
+    const group = new RunGroup(number, this, (waits) => {
+      if (waits) this.bridge.retain(this);
+      else this.bridge.release(this);
+    });
+    this.#groups.set(number, group);
+    return { number, group, next: 0 };
   }
 
   /** Waits for the results of a group: from now on it keeps the process alive. */
@@ -177,7 +201,8 @@ function readError(frame: FrameView): Error {
     'ERR_CORE_UNREADABLE',
     'the engine reported a failure without saying which',
   );
-  readFrame(frame, undefined, (value) => {
+  // The count of the record is that of the tasks; they have one error in common.
+  readFrame({ ...frame, count: 1 }, undefined, (value) => {
     if (value instanceof Failure) ({ error } = value);
   });
   return error;

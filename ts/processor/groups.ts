@@ -39,7 +39,64 @@ export function readResults(
   });
 }
 
-/** One task of `run`. */
+/** A promise to settle. */
+interface Pending {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  /** Keeps memory that the task borrows, and is the result where an operation hands back what it was given. */
+  readonly given: unknown;
+}
+
+/** All tasks of `run` that cannot be cancelled: one group, in which each task has an index. */
+export class RunGroup implements Group {
+  readonly #pending = new Map<number, Pending>();
+
+  constructor(
+    private readonly number: number,
+    private readonly source: Results,
+    /** Called when the first promise waits, and when none does any more. */
+    private readonly waiting: (waits: boolean) => void,
+  ) {}
+
+  /** The group is kept for the tasks to come. */
+  get done(): boolean {
+    return false;
+  }
+
+  expect(index: number, pending: Pending): void {
+    if (this.#pending.size === 0) this.waiting(true);
+    this.#pending.set(index, pending);
+  }
+
+  results(first: number, frame: FrameView): void {
+    const pending = this.#pending;
+    readResults(
+      frame,
+      this.number,
+      first,
+      this.source,
+      (index) => pending.get(index)?.given,
+      (value, index) => {
+        const one = pending.get(index);
+        if (one === undefined) return;
+        pending.delete(index);
+        if (value instanceof Failure) one.reject(value.error);
+        else one.resolve(value);
+      },
+    );
+    if (pending.size === 0) this.waiting(false);
+  }
+
+  failed(first: number, count: number, error: Error): void {
+    for (let index = first; index < first + count; index++) {
+      this.#pending.get(index)?.reject(error);
+      this.#pending.delete(index);
+    }
+    if (this.#pending.size === 0) this.waiting(false);
+  }
+}
+
+/** One task of `run` that can be cancelled or has a deadline. */
 export class SingleGroup implements Group {
   done = false;
   /** Called when the task is settled, whichever way. */

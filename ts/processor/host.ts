@@ -254,7 +254,10 @@ if (words === null) {
 } else {
   // Where V8 refuses foreign memory, the engine takes the first task of a chunk to be to blame for a death.
   const progress = words === undefined ? new Float64Array(1) : new Float64Array(words);
-  bridge.open(0, { record: () => void work(progress) });
+  const channel = { record: () => void work(progress) };
+  bridge.open(0, channel);
+  // A host waits for work as long as it lives: without this the channel would be collected.
+  bridge.retain(channel);
   port.on('message', take);
   const ready: FromHost = { kind: 'ready' };
   port.postMessage(ready);

@@ -81,3 +81,10 @@ export function readManner(given: {
     retries: read.integer('retries', given.retries, 0, { min: 0, max: 2 ** 32 - 1 }),
   };
 }
+
+/** Reads a timeout of `run`; none for `undefined` and `Infinity`. */
+export function readTimeout(given: number | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const timeout = read.number('timeout', given, 0, { min: 0, aboveMin: true, orInfinity: true });
+  return timeout === Infinity ? undefined : timeout;
+}

@@ -30,8 +30,8 @@ export interface SegmentHead {
   manner: TaskManner;
   /** The group may be cancelled. */
   cancellable?: boolean;
-  /** Milliseconds; 0 for none. */
-  timeout?: number;
+  /** Milliseconds. */
+  timeout?: number | undefined;
   /** The only host that can run the tasks; their data went there over a port. */
   host?: number;
 }
@@ -46,6 +46,8 @@ export class Submission {
   readonly #native: Encoding;
   #arrays: NodeJS.TypedArray[] = [];
   #scheduled = false;
+  /** Single tasks that are encoded, to be written as one segment. */
+  #open: { head: SegmentHead; layout: number; index: number; values: (number | string)[] } | undefined;
   /** Tasks that were added and have not crossed. */
   pending = 0;
 
@@ -88,10 +90,33 @@ export class Submission {
     }
   }
 
-  /** Adds one task. */
-  addOne(head: SegmentHead, value: unknown): void {
+  /** Adds one task. Successive ones of one group that are alike become one segment. */
+  addOne(head: SegmentHead, index: number, value: unknown): void {
     const encoding = head.target.hosted ? this.#shared : this.#native;
-    this.#write(head, layoutOf(value, encoding), 0, [value], encoding);
+    const layout = layoutOf(value, encoding);
+    if (layout === Layout.mixed || head.cancellable === true || head.timeout !== undefined) {
+      this.#write(head, layout, index, [value], encoding);
+      return;
+    }
+    const open = this.#open;
+    // What is encoded now cannot be changed by the caller before the turn ends.
+    const encoded = layout === Layout.numbers ? (value as number) : JSON.stringify(value);
+    if (
+      open !== undefined &&
+      open.layout === layout &&
+      open.head.group === head.group &&
+      open.head.target === head.target &&
+      open.head.manner === head.manner &&
+      open.index + open.values.length === index &&
+      open.values.length < SEGMENT
+    ) {
+      open.values.push(encoded);
+    } else {
+      this.#close();
+      this.#open = { head, layout, index, values: [encoded] };
+    }
+    this.pending++;
+    this.#schedule();
   }
 
   /** Adds one task whose data goes to its host by another way. */
@@ -102,6 +127,7 @@ export class Submission {
   /** Hands over what was collected. */
   flush(): void {
     this.#scheduled = false;
+    this.#close();
     const { bytes, length } = this.#writer;
     if (length === 0) return;
     const arrays = this.#arrays.length > 0 ? this.#arrays : undefined;
@@ -114,12 +140,47 @@ export class Submission {
     }
   }
 
+  /** Writes the segment of single tasks. */
+  #close(): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#open = undefined;
+    const { head, layout, index, values } = open;
+    this.#segment(head, layout, index, values.length, (writer) => {
+      if (layout === Layout.numbers) writeFrame(writer, layout, values, this.#native);
+      else writer.text(`[${values.join(',')}]`);
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => this.flush());
+  }
+
   #write(
     head: SegmentHead,
     layout: number,
     index: number,
     values: readonly unknown[],
     encoding: Encoding,
+  ): void {
+    // What came before goes before.
+    this.#close();
+    this.#segment(head, layout, index, values.length, (writer) =>
+      writeFrame(writer, layout, values, encoding),
+    );
+    this.pending += values.length;
+    if (this.#writer.length >= FULL) this.flush();
+    else this.#schedule();
+  }
+
+  #segment(
+    head: SegmentHead,
+    layout: number,
+    index: number,
+    count: number,
+    write: (writer: Writer) => void,
   ): void {
     const writer = this.#writer;
     const { length: before } = writer;
@@ -129,22 +190,15 @@ export class Submission {
       writer.bytes.fill(0, before, before + HEADER);
       writer.length += HEADER;
       const start = writer.length;
-      writeFrame(writer, layout, values, encoding);
+      write(writer);
       const end = writer.length;
       writer.align();
-      writeHeader(writer.bytes, before, head, layout, index, values.length, end - start);
+      writeHeader(writer.bytes, before, head, layout, index, count, end - start);
     } catch (error) {
       // Nothing of a segment that cannot be encoded crosses.
       writer.length = before;
       this.#arrays.length = borrowed;
       throw error;
-    }
-    this.pending += values.length;
-    if (writer.length >= FULL) {
-      this.flush();
-    } else if (!this.#scheduled) {
-      this.#scheduled = true;
-      queueMicrotask(() => this.flush());
     }
   }
 

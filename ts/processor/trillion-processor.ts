@@ -9,7 +9,7 @@ import { Core } from './core';
 import { type OperationSource, readDefinition } from './definitions';
 import { MapGroup, SingleGroup } from './groups';
 import { Operations } from './operations';
-import { type ProcessorConfig, read, readConfig, readManner } from './options';
+import { type ProcessorConfig, read, readConfig, readManner, readTimeout, type TaskManner } from './options';
 import { ResultTable } from './result-table';
 import { statsOf } from './stats';
 import { streamProcess } from './stream-process';
@@ -281,61 +281,61 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
 
   #run(task: Task, options: RunOptions | undefined): Promise<unknown> {
     this.#begin();
+    if (typeof task !== 'object' || task === null)
+      throw read.type('a task', task, 'an object { operation, data }');
+    const { data } = task;
     const given = read.object('options', options);
-    const { operation, data, ...own } = read.object('task', task);
     const manner = readManner({
-      priority: given.priority ?? own.priority,
-      retries: given.retries ?? own.retries,
+      priority: given.priority ?? task.priority,
+      retries: given.retries ?? task.retries,
     });
-    const transferList = given.transferList ?? own.transferList;
+    const transferList = given.transferList ?? task.transferList;
     if (transferList !== undefined) read.array('transferList', transferList);
     const signal = read.signal('signal', given.signal);
-    const timeout =
-      given.timeout === undefined
-        ? 0
-        : read.number('timeout', given.timeout, 0, { min: 0, aboveMin: true, orInfinity: true });
-    const target = this.#operations.find(operation, transferList !== undefined);
+    const timeout = readTimeout(given.timeout);
+    const target = this.#operations.find(task.operation, transferList !== undefined);
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
-    const { intake, submission } = this.#core;
+    const { intake } = this.#core;
     const refusal = intake.refusal(1);
     if (refusal !== undefined) throw refusal;
-    const group = this.#core.nextGroup();
-    const head: SegmentHead = {
-      target,
-      group,
-      manner,
-      timeout: timeout === Infinity ? 0 : timeout,
-      cancellable: signal !== undefined,
-    };
+    if (signal === undefined && timeout === undefined && transferList === undefined) {
+      return intake.tryEnter(1) > 0
+        ? this.#core.run(target, manner, data)
+        : this.#runLater(target, manner, data);
+    }
+    const head = { target, group: this.#core.nextGroup(), manner, timeout, cancellable: true };
+    return this.#runCancellable(head, data, signal, transferList);
+  }
+
+  async #runLater(target: Target, manner: TaskManner, data: unknown): Promise<unknown> {
+    await this.#enter(1, undefined);
+    return this.#core.run(target, manner, data);
+  }
+
+  #runCancellable(
+    head: SegmentHead,
+    data: unknown,
+    signal: AbortSignal | undefined,
+    transferList: readonly Transferable[] | undefined,
+  ): Promise<unknown> {
+    const core = this.#core;
+    const { group } = head;
     return new Promise((resolve, reject) => {
-      const single = new SingleGroup(group, data, this.#core, resolve, reject);
-      if (signal !== undefined) {
-        single.onSettled = onAbort(signal, () => {
-          if (single.done) return;
-          this.#core.cancel(group, true);
-          single.abandon(signal.reason);
-        });
-      }
-      const submit = (): void | Promise<void> => {
+      const single = new SingleGroup(group, data, core, resolve, reject);
+      core.expect(group, single);
+      const giveUp = (reason: unknown, stop: boolean): void => {
         if (single.done) return;
-        if (transferList === undefined) submission.addOne(head, data);
-        else return this.#sendByPort(head, 0, data, transferList);
+        single.abandon(reason);
+        core.cancel(group, stop);
       };
-      if (transferList === undefined && intake.tryEnter(1) > 0) {
-        submit();
-        this.#core.expect(group, single);
-        return;
-      }
-      this.#core.expect(group, single);
-      const late = async (): Promise<void> => {
+      single.onSettled = onAbort(signal, () => giveUp(signal?.reason, true));
+      const submit = async (): Promise<void> => {
         await this.#enter(1, signal);
-        await submit();
-      };
-      late().catch((error: unknown) => {
         if (single.done) return;
-        this.#core.cancel(group, false);
-        single.abandon(error);
-      });
+        if (transferList === undefined) core.submission.addOne(head, 0, data);
+        else await this.#sendByPort(head, 0, data, transferList);
+      };
+      submit().catch((error: unknown) => giveUp(error, false));
     });
   }
 

@@ -54,7 +54,11 @@ fn compute_without_iterations_takes_a_thousand_and_zero_is_zero() {
     assert_eq!(computed(Input::Number(7.0)), json!({ "computed": thousand, "input": 7 }));
     assert_eq!(computed(Input::Text("a\"b")), json!({ "computed": thousand, "input": "a\"b" }));
     assert_eq!(computed(Input::Json(r#"{"iterations":0}"#))["computed"], json!(0));
-    assert_eq!(computed(Input::Json(r#"{"iterations":1.5}"#))["computed"], json!(1), "as a JavaScript loop counts");
+    assert_eq!(
+        computed(Input::Json(r#"{"iterations":1.5}"#))["computed"],
+        json!(1),
+        "as a JavaScript loop counts"
+    );
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn transform_of_a_typed_array_wraps_as_an_assignment_does() {
     assert_eq!(doubled(Element::F64, vec![0.25]), 0.5_f64.to_ne_bytes());
     assert_eq!(doubled(Element::I64, vec![i64::MAX]), (-2_i64).to_ne_bytes());
     assert_eq!(doubled(Element::U64, vec![u64::MAX]), (u64::MAX - 1).to_ne_bytes());
-    assert_eq!(doubled(Element::F64, Vec::<f64>::new()), []);
+    assert!(doubled(Element::F64, Vec::<f64>::new()).is_empty());
 }
 
 #[test]

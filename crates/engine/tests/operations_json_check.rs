@@ -23,8 +23,20 @@ fn fault(text: &str) -> (String, u64, u64) {
 #[test]
 fn what_json_parse_accepts_is_valid() {
     let texts = [
-        "0", "-0", "1.5e+10", "1E5", "true", "false", "null", "\"\"", "[]", "{}", " \t\r\n[ 1 , 2 ]\n",
-        r#"{"a":{"b":[{"c":null}]}}"#, r#""\"\\\/\b\f\n\r\t\u0041""#, "\"\u{2028}\u{7f}é😀\"",
+        "0",
+        "-0",
+        "1.5e+10",
+        "1E5",
+        "true",
+        "false",
+        "null",
+        "\"\"",
+        "[]",
+        "{}",
+        " \t\r\n[ 1 , 2 ]\n",
+        r#"{"a":{"b":[{"c":null}]}}"#,
+        r#""\"\\\/\b\f\n\r\t\u0041""#,
+        "\"\u{2028}\u{7f}é😀\"",
     ];
     for text in texts {
         assert_eq!(check(text), json!({ "valid": true }), "{text}");
@@ -116,8 +128,8 @@ fn a_character_across_a_megabyte_boundary_is_whole() {
 /// Texts near JSON: tokens in any order, so that most are wrong in one place.
 fn nearly_json() -> impl Strategy<Value = String> {
     let tokens = proptest::sample::select(vec![
-        "[", "]", "{", "}", ",", ":", " ", "\n", "\"a\"", "\"", "\\", "\\u00e9", "\\ud800", "1", "-", "0", ".", "e", "E+",
-        "1.5", "true", "null", "fals", "é", "\t", "\"k\":",
+        "[", "]", "{", "}", ",", ":", " ", "\n", "\"a\"", "\"", "\\", "\\u00e9", "\\ud800", "1", "-", "0",
+        ".", "e", "E+", "1.5", "true", "null", "fals", "é", "\t", "\"k\":",
     ]);
     proptest::collection::vec(tokens, 0..12).prop_map(|tokens| tokens.concat())
 }

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     /// Long enough to be split over the threads several times.
-    const LENGTH: usize = 600_000;
+    const LENGTH: usize = 300_000;
 
     /// Inputs on which quicksorts with poor pivots need quadratic time.
     fn hard_inputs() -> Vec<Vec<u32>> {

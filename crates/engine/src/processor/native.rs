@@ -114,7 +114,7 @@ impl Processor {
         for segment in chunk {
             let Target::Native(number) = segment.target else { continue };
             let operation = Operation::from_u16(number).expect("a submission with another number is refused");
-            let cancel = segment.cancel.as_ref().unwrap_or(stop);
+            let cancel = &segment.cancel.as_ref().map_or_else(|| stop.clone(), |own| own.or(stop));
             let mut builder = FrameBuilder::new();
             let mut first = segment.index();
             for position in segment.from..segment.to {

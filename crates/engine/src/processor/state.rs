@@ -151,9 +151,10 @@ impl State {
         }
     }
 
-    /// Puts a segment back to where it came from: before all others.
+    /// Puts a segment back to where it came from: before all others. A closed processor drops it: what it borrows would
+    /// otherwise never be returned.
     pub fn put_back(&mut self, segment: Segment) {
-        if segment.len() == 0 || segment.is_cancelled() {
+        if segment.len() == 0 || segment.is_cancelled() || self.phase == Phase::Closed {
             return;
         }
         if let Some(control) = self.controls.get_mut(&segment.group) {

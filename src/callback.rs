@@ -34,7 +34,8 @@ impl Waker {
         let text = "noizylab";
         let length = text.len().cast_signed();
         // SAFETY: `env` is the environment of the current call; the text is valid for its length.
-        let status = unsafe { sys::napi_create_string_utf8(env, text.as_ptr().cast(), length, &raw mut name) };
+        let status =
+            unsafe { sys::napi_create_string_utf8(env, text.as_ptr().cast(), length, &raw mut name) };
         check("name a wake-up", status)?;
         let mut raw = ptr::null_mut();
         // SAFETY: without a JavaScript function a callback is given, which is sound for the life of the process because
@@ -89,7 +90,11 @@ impl Wake for Waker {
             // A refusal means that the environment is ending: nobody is left to be woken.
             // SAFETY: the lock keeps the function alive.
             unsafe {
-                sys::napi_call_threadsafe_function(*raw, ptr::null_mut(), sys::ThreadsafeFunctionCallMode::nonblocking);
+                sys::napi_call_threadsafe_function(
+                    *raw,
+                    ptr::null_mut(),
+                    sys::ThreadsafeFunctionCallMode::nonblocking,
+                );
             }
         }
     }

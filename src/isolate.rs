@@ -75,8 +75,12 @@ impl Isolate {
     /// Drops the loads whose contexts are gone, and what they made.
     fn sweep(&mut self) {
         let env = self.env;
-        let dead: Vec<u32> =
-            self.loads.iter().filter(|(_, load)| is_collected(env, load.callback)).map(|(&id, _)| id).collect();
+        let dead: Vec<u32> = self
+            .loads
+            .iter()
+            .filter(|(_, load)| is_collected(env, load.callback))
+            .map(|(&id, _)| id)
+            .collect();
         for id in dead {
             if let Some(load) = self.loads.remove(&id) {
                 self.set_keeps_alive(load.keeps_alive, false);

@@ -7,25 +7,37 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::error::Result;
+use parking_lot::Mutex;
+
+use crate::error::{DoorError, Result};
 
 /// What a copy says of itself. The layout is the same in all versions: fields are only ever added at the end.
 #[repr(C)]
 pub struct Identity {
-    /// 1 once the copy is in use.
-    active: AtomicU32,
+    /// [`UNUSED`], [`CLAIMING`] or [`IN_USE`].
+    state: AtomicU32,
     version_length: u32,
     version: *const u8,
 }
+
+/// Nobody has used the copy, or it was refused.
+const UNUSED: u32 = 0;
+/// It looks whether another copy is in use.
+const CLAIMING: u32 = 1;
+/// It is the one.
+const IN_USE: u32 = 2;
 
 // SAFETY: the pointer is to a string literal; the rest is atomic or constant.
 unsafe impl Sync for Identity {}
 
 static IDENTITY: Identity = Identity {
-    active: AtomicU32::new(0),
+    state: AtomicU32::new(UNUSED),
     version_length: env!("CARGO_PKG_VERSION").len() as u32,
     version: env!("CARGO_PKG_VERSION").as_ptr(),
 };
+
+/// One thread of this copy at a time finds out whether it is the one.
+static CLAIM: Mutex<()> = Mutex::new(());
 
 /// The symbol by which copies find each other.
 #[unsafe(no_mangle)]
@@ -38,32 +50,49 @@ pub extern "C" fn noizylab_core_identity() -> *const Identity {
 /// # Errors
 /// `ERR_CORE_DUPLICATE`, naming both copies.
 pub fn claim() -> Result<()> {
-    if IDENTITY.active.swap(1, Ordering::SeqCst) == 1 {
+    let _one = CLAIM.lock();
+    if IDENTITY.state.load(Ordering::SeqCst) == IN_USE {
         return Ok(());
     }
+    IDENTITY.state.store(CLAIMING, Ordering::SeqCst);
     for other in platform::other_copies() {
         // SAFETY: the symbol is exported by copies of this package alone, whose identity keeps this layout.
         let identity = unsafe { &*(other.identity)() };
-        if identity.active.load(Ordering::SeqCst) == 0 {
-            continue;
+        if in_use_before_us(identity) {
+            IDENTITY.state.store(UNUSED, Ordering::SeqCst);
+            return Err(duplicate(&other.path, identity));
         }
-        IDENTITY.active.store(0, Ordering::SeqCst);
-        // SAFETY: pointer and length are those of a string literal in a library that is never unloaded.
-        let version = unsafe { std::slice::from_raw_parts(identity.version, identity.version_length as usize) };
-        return Err(napi::Error::new(
-            "ERR_CORE_DUPLICATE",
-            format!(
-                "@noizylab/core is loaded twice in this process: {} (version {}) is in use, {} (version {}) was refused. Two \
-                 copies would not share their state; make all parts of the program depend on one ('npm dedupe')",
-                other.path,
-                String::from_utf8_lossy(version),
-                platform::own_path(),
-                env!("CARGO_PKG_VERSION"),
-            ),
-        ));
     }
+    IDENTITY.state.store(IN_USE, Ordering::SeqCst);
     platform::pin();
     Ok(())
+}
+
+/// Whether another copy is in use. Of two that claim at the same moment, the one at the lower address waits for the other to
+/// yield or to win; the other one yields.
+fn in_use_before_us(other: &Identity) -> bool {
+    loop {
+        match other.state.load(Ordering::SeqCst) {
+            UNUSED => return false,
+            CLAIMING if (&raw const IDENTITY) < (other as *const Identity) => std::thread::yield_now(),
+            _ => return true,
+        }
+    }
+}
+
+fn duplicate(path: &str, identity: &Identity) -> DoorError {
+    // SAFETY: pointer and length are those of a string literal in a library that is never unloaded.
+    let version = unsafe { std::slice::from_raw_parts(identity.version, identity.version_length as usize) };
+    napi::Error::new(
+        "ERR_CORE_DUPLICATE",
+        format!(
+            "@noizylab/core is loaded twice in this process: {path} (version {}) is in use, {} (version {}) was refused. Two \
+             copies would not share their state; make all parts of the program depend on one ('npm dedupe')",
+            String::from_utf8_lossy(version),
+            platform::own_path(),
+            env!("CARGO_PKG_VERSION"),
+        ),
+    )
 }
 
 type IdentityFn = extern "C" fn() -> *const Identity;
@@ -132,7 +161,11 @@ mod platform {
     /// Names of the addons that are loaded.
     #[cfg(not(target_vendor = "apple"))]
     fn loaded_libraries() -> Vec<CString> {
-        unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> libc::c_int {
+        unsafe extern "C" fn visit(
+            info: *mut libc::dl_phdr_info,
+            _: usize,
+            found: *mut c_void,
+        ) -> libc::c_int {
             // SAFETY: the loader passes a valid entry; `found` is the vector below.
             let (name, found) = unsafe { ((*info).dlpi_name, &mut *found.cast::<Vec<CString>>()) };
             if !name.is_null() {
@@ -152,10 +185,14 @@ mod platform {
 
     /// Names of the addons that are loaded.
     #[cfg(target_vendor = "apple")]
-    #[expect(deprecated, reason = "libc points to a crate for these two functions; it is not worth a dependency")]
+    #[expect(
+        deprecated,
+        reason = "libc points to a crate for these two functions; it is not worth a dependency"
+    )]
     fn loaded_libraries() -> Vec<CString> {
         // SAFETY: the loader's own list; an index past its end gives null.
-        let names = (0..unsafe { libc::_dyld_image_count() }).map(|index| unsafe { libc::_dyld_get_image_name(index) });
+        let names = (0..unsafe { libc::_dyld_image_count() })
+            .map(|index| unsafe { libc::_dyld_get_image_name(index) });
         names
             .filter(|name| !name.is_null())
             // SAFETY: the loader's names are C strings.
@@ -191,7 +228,9 @@ mod platform {
         let mut needed = 0u32;
         let room = (modules.len() * size_of::<HMODULE>()) as u32;
         // SAFETY: the buffer holds `room` bytes.
-        if unsafe { K32EnumProcessModules(GetCurrentProcess(), modules.as_mut_ptr(), room, &raw mut needed) } == 0 {
+        if unsafe { K32EnumProcessModules(GetCurrentProcess(), modules.as_mut_ptr(), room, &raw mut needed) }
+            == 0
+        {
             needed = 0;
         }
         modules.truncate(needed as usize / size_of::<HMODULE>());

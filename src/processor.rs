@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::bindgen_prelude::{Either, Float64ArraySlice, Null, Object, Uint8Array, Uint8ArraySlice};
 use napi::Env;
+use napi::bindgen_prelude::{Either, Float64ArraySlice, Null, Object, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 use noizylab_engine::bridge::Words;
 use noizylab_engine::operations::Operation;
@@ -57,10 +57,7 @@ pub fn processor_words(env: Env, handle: u32) -> Result<Option<Raw>> {
 
 /// Copies its figures, for isolates that cannot map them.
 #[napi]
-pub fn processor_figures(
-    handle: u32,
-    #[napi(ts_arg_type = "Float64Array")] mut into: Float64ArraySlice<'_>,
-) {
+pub fn processor_figures(handle: u32, #[napi(ts_arg_type = "Float64Array")] mut into: Float64ArraySlice<'_>) {
     if let Some(processor) = find(handle) {
         // SAFETY: the array belongs to the face of this isolate, on whose thread this runs; nobody else looks at it now.
         copy_words(processor.words(), unsafe { into.as_mut() });
@@ -121,7 +118,8 @@ pub fn processor_await_room(handle: u32, most: f64) {
 #[napi]
 pub fn processor_shutdown(handle: u32, milliseconds: Option<f64>, force: bool) {
     if let Some(processor) = find(handle) {
-        let patience = milliseconds.map(|ms| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX));
+        let patience =
+            milliseconds.map(|ms| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX));
         processor.shutdown(patience, force);
     }
 }
@@ -156,7 +154,9 @@ pub fn processor_host_lost(handle: u32, host: u32, reason: String) {
 #[napi(ts_return_type = "ArrayBuffer | undefined | null")]
 pub fn host_attach(env: Env, load: u32, key: f64, host: u32) -> Result<Either<Option<Raw>, Null>> {
     let outbox = isolate::with(|isolate| isolate.outbox(load)).flatten();
-    let words = outbox.zip(Processor::find(key as u64)).and_then(|(outbox, processor)| processor.attach_host(host, outbox));
+    let words = outbox
+        .zip(Processor::find(key as u64))
+        .and_then(|(outbox, processor)| processor.attach_host(host, outbox));
     Ok(match words {
         Some(words) => Either::A(map_words(&env, &words)?),
         None => Either::B(Null),
@@ -176,7 +176,9 @@ pub fn host_take(
     Some(match unsafe { into.as_mut() }.get_mut(..chunk.len()) {
         Some(room) => {
             room.copy_from_slice(&chunk);
-            Either::A(u32::try_from(chunk.len()).expect("shorter than a buffer that JavaScript made for a chunk"))
+            Either::A(
+                u32::try_from(chunk.len()).expect("shorter than a buffer that JavaScript made for a chunk"),
+            )
         }
         None => Either::B(Uint8Array::new(chunk)),
     })
@@ -201,7 +203,8 @@ pub fn host_definition(key: f64, operation: u32) -> Option<String> {
 }
 
 fn find(handle: u32) -> Option<Arc<Processor>> {
-    isolate::with(|isolate| isolate.processors.get(&handle).map(|owned| Arc::clone(&owned.processor))).flatten()
+    isolate::with(|isolate| isolate.processors.get(&handle).map(|owned| Arc::clone(&owned.processor)))
+        .flatten()
 }
 
 fn copy_words<const N: usize>(words: &Words<N>, into: &mut [f64]) {

@@ -32,14 +32,25 @@ export const SAME = Symbol('same');
 /** A result that waits at a message port. */
 export const AT_PORT = Symbol('at port');
 
-const MOST_JSON_DEPTH = 100;
+const MOST_DEPTH = 100;
+/** A value with more parts travels in V8's format, which also knows what stands in it twice. */
+const MOST_PARTS = 1_000_000;
+
+/** Parts of the value in question that were looked at. */
+let parts = 0;
 
 /**
- * Whether JSON carries `value` faithfully: what `JSON.parse(JSON.stringify(value))` gives is indistinguishable from a structured
- * clone.
+ * Whether JSON carries `value` as a structured clone would, but for two things: an object that stands in it twice arrives as two, and
+ * named properties of arrays are lost.
  * @param loose properties that are `undefined` are allowed, and lost
  */
-export function isJson(value: unknown, loose: boolean, depth = 0): boolean {
+export function isJson(value: unknown, loose: boolean): boolean {
+  if (typeof value !== 'object') return isJsonPart(value, loose, 0);
+  parts = 0;
+  return isJsonPart(value, loose, 0);
+}
+
+function isJsonPart(value: unknown, loose: boolean, depth: number): boolean {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -54,17 +65,18 @@ export function isJson(value: unknown, loose: boolean, depth = 0): boolean {
       return false;
   }
   if (value === null) return true;
-  if (depth > MOST_JSON_DEPTH) return false;
+  if (depth > MOST_DEPTH || ++parts > MOST_PARTS) return false;
+  if ((value as { toJSON?: unknown }).toJSON !== undefined) return false;
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
       const element: unknown = value[i];
-      if (element === undefined || !isJson(element, loose, depth + 1)) return false;
+      if (element === undefined || !isJsonPart(element, loose, depth + 1)) return false;
     }
     return true;
   }
   if (!isPlain(value)) return false;
   for (const key in value) {
-    if (!isJson((value as Record<string, unknown>)[key], loose, depth + 1)) return false;
+    if (!isJsonPart((value as Record<string, unknown>)[key], loose, depth + 1)) return false;
   }
   return true;
 }

@@ -180,7 +180,7 @@ function mark(value: unknown, marks: WeakSet<ArrayBufferView>, copies: Map<objec
 
 function notCloneable(cause: unknown): TypeError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return typeError('ERR_PROCESSOR_NOT_CLONEABLE', `the data cannot be sent to a worker: ${reason}`, {
+  return typeError('ERR_PROCESSOR_NOT_CLONEABLE', `the value cannot be sent to another thread: ${reason}`, {
     cause,
   });
 }

@@ -1,38 +1,31 @@
 /**
- * Errors on the wire: what a user's operation threw arrives with its name, message, stack, code, cause and own properties.
+ * Errors on the wire: what a user's operation threw arrives with its name, message, stack, code, cause, inner errors and own
+ * properties. What of it cannot be read or cloned stays behind; the error itself always arrives.
  */
 import { types } from 'node:util';
 import { NoizylabError } from '../errors';
 import { deserialize, serialize, type SharedBuffers } from './structured';
 
-/** What an error is on the wire. */
+/** Causes of causes are followed so far. */
+const DEEPEST = 8;
+
+/** What an error is on the wire. The engine's own have code and message only. */
 interface WireError {
   code?: string;
   message: string;
   name?: string;
   stack?: string;
-  /** Base64 of V8's format: the cause, and own properties. */
-  more?: string;
+  /** It is a `DOMException`: its code hangs on its name. */
+  dom?: true;
+  cause?: WireValue;
+  /** Of an `AggregateError`. */
+  errors?: WireValue[];
+  /** Own properties. */
+  own?: [name: string, value: string][];
 }
 
-/** An error that the engine or a worker reports, as an error of this realm. */
-export function decodeError(json: string, shared: SharedBuffers | undefined): Error {
-  const wire = JSON.parse(json) as WireError;
-  if (wire.name === undefined) return new NoizylabError(wire.code ?? 'ERR_CORE_UNREADABLE', wire.message);
-  const error = new (ERRORS.get(wire.name) ?? Error)(wire.message);
-  const hidden = (value: unknown) => ({ value, configurable: true, writable: true, enumerable: false });
-  if (error.name !== wire.name) Object.defineProperty(error, 'name', hidden(wire.name));
-  Object.defineProperty(error, 'stack', hidden(wire.stack));
-  if (wire.more !== undefined) {
-    const { cause, own } = deserialize(Buffer.from(wire.more, 'base64'), shared) as {
-      cause?: unknown;
-      own: object;
-    };
-    if (cause !== undefined) Object.defineProperty(error, 'cause', hidden(cause));
-    Object.assign(error, own);
-  }
-  return error;
-}
+/** An error, or base64 of V8's format. */
+type WireValue = { error: WireError } | { value: string };
 
 const ERRORS = new Map<string, ErrorConstructor>(
   [TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError].map((constructor) => [
@@ -41,40 +34,120 @@ const ERRORS = new Map<string, ErrorConstructor>(
   ]),
 );
 
-/** A thrown value as it goes over the wire. Whatever cannot be cloned of it stays behind. */
+/** Properties that travel by a way of their own. */
+const ORDINARY = new Set(['name', 'message', 'stack', 'cause', 'errors']);
+
+/** An error that the engine or a worker reports, as an error of this realm. */
+export function decodeError(json: string, shared: SharedBuffers | undefined): Error {
+  return fromWire(JSON.parse(json) as WireError, shared);
+}
+
+/** A thrown value as it goes over the wire. */
 export function encodeError(thrown: unknown, shared: SharedBuffers | undefined): string {
-  if (!types.isNativeError(thrown)) {
-    return encodeError(
-      new NoizylabError(
-        'ERR_PROCESSOR_TASK_THREW',
-        'the operation threw something that is not an error; it is the cause',
-        {
-          cause: thrown,
-        },
-      ),
-      shared,
+  return JSON.stringify(toWire(thrown, shared, 0));
+}
+
+function fromWire(wire: WireError, shared: SharedBuffers | undefined): Error {
+  if (wire.name === undefined) return new NoizylabError(wire.code ?? 'ERR_CORE_UNREADABLE', wire.message);
+  const error = create(wire, shared);
+  if (error.name !== wire.name) define(error, 'name', wire.name);
+  define(error, 'stack', wire.stack);
+  if (wire.cause !== undefined) define(error, 'cause', valueOf(wire.cause, shared));
+  for (const [name, value] of wire.own ?? []) {
+    Object.defineProperty(error, name, {
+      value: deserialize(Buffer.from(value, 'base64'), shared),
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
+  }
+  return error;
+}
+
+function create(
+  { name = 'Error', message, dom, errors }: WireError,
+  shared: SharedBuffers | undefined,
+): Error {
+  if (dom) return new DOMException(message, name);
+  if (errors !== undefined)
+    return new AggregateError(
+      errors.map((one) => valueOf(one, shared)),
+      message,
     );
+  return new (ERRORS.get(name) ?? Error)(message);
+}
+
+function valueOf(wire: WireValue, shared: SharedBuffers | undefined): unknown {
+  return 'error' in wire
+    ? fromWire(wire.error, shared)
+    : deserialize(Buffer.from(wire.value, 'base64'), shared);
+}
+
+function define(error: Error, name: string, value: unknown): void {
+  Object.defineProperty(error, name, { value, configurable: true, enumerable: false, writable: true });
+}
+
+function toWire(thrown: unknown, shared: SharedBuffers | undefined, depth: number): WireError {
+  if (!isError(thrown)) {
+    const message = 'the operation threw something that is not an error; it is the cause';
+    return toWire(new NoizylabError('ERR_PROCESSOR_TASK_THREW', message, { cause: thrown }), shared, depth);
   }
   const wire: WireError = {
-    name: String(thrown.name),
-    message: String(thrown.message),
-    stack: String(thrown.stack),
+    name: text(thrown, 'name') ?? 'Error',
+    message: text(thrown, 'message') ?? '',
+    stack: text(thrown, 'stack') ?? '',
   };
-  const cause: unknown = thrown.cause;
-  const own = Object.fromEntries(Object.entries(thrown).filter(([key]) => key !== 'name' && key !== 'stack'));
-  if (cause !== undefined || Object.keys(own).length > 0) {
-    const clone = (value: unknown): Buffer | undefined => {
-      try {
-        return serialize(value, shared);
-      } catch {
-        return undefined;
-      }
-    };
-    const cloneable = Object.fromEntries(
-      Object.entries(own).filter(([, value]) => clone(value) !== undefined),
-    );
-    const more = clone({ cause, own: cloneable }) ?? clone({ own: cloneable });
-    if (more !== undefined) wire.more = more.toString('base64');
+  if (isDomException(thrown)) wire.dom = true;
+  const cause = toValue(read(thrown, 'cause'), shared, depth);
+  if (cause !== undefined) wire.cause = cause;
+  const errors = read(thrown, 'errors');
+  if (wire.name === 'AggregateError' && Array.isArray(errors)) {
+    wire.errors = errors.map((one) => toValue(one, shared, depth)).filter((one) => one !== undefined);
   }
-  return JSON.stringify(wire);
+  const own = Object.keys(thrown)
+    .filter((name) => !ORDINARY.has(name))
+    .map((name): [string, string | undefined] => [name, clone(read(thrown, name), shared)])
+    .filter((pair): pair is [string, string] => pair[1] !== undefined);
+  if (own.length > 0) wire.own = own;
+  return wire;
+}
+
+function toValue(value: unknown, shared: SharedBuffers | undefined, depth: number): WireValue | undefined {
+  if (value === undefined) return undefined;
+  if (isError(value) && depth < DEEPEST) return { error: toWire(value, shared, depth + 1) };
+  const cloned = clone(value, shared);
+  return cloned === undefined ? undefined : { value: cloned };
+}
+
+/** `undefined` where it cannot be cloned. */
+function clone(value: unknown, shared: SharedBuffers | undefined): string | undefined {
+  try {
+    return serialize(value, shared).toString('base64');
+  } catch {
+    return undefined;
+  }
+}
+
+/** A property of a value that may be hostile: a getter that throws reads as `undefined`. */
+function read(error: Error, name: string): unknown {
+  try {
+    return (error as unknown as Record<string, unknown>)[name];
+  } catch {
+    return undefined;
+  }
+}
+
+function text(error: Error, name: string): string | undefined {
+  const value = read(error, name);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function isError(value: unknown): value is Error {
+  return types.isNativeError(value) || isDomException(value);
+}
+
+function isDomException(value: unknown): value is DOMException {
+  return (
+    typeof value === 'object' && value !== null && !types.isProxy(value) && value instanceof DOMException
+  );
 }

@@ -57,6 +57,7 @@ export class Core implements Channel, Results {
     });
     this.submission = new Submission(
       (wire, length, arrays) => crossing(() => native.processorSubmit(this.handle, wire, length, arrays)),
+      (group, index, count, error) => this.#answer(group, (found) => found.failed(index, count, error)),
       this.hosts.shared,
     );
     this.intake = new Intake(config, {
@@ -108,7 +109,12 @@ export class Core implements Channel, Results {
   cancel(number: number, stop: boolean): void {
     this.submission.flush();
     this.bridge.native.processorCancel(this.handle, number, stop);
-    this.#forget(number);
+    this.forget(number);
+  }
+
+  /** Does not wait for a group any more. */
+  forget(number: number): void {
+    if (this.#groups.delete(number)) this.bridge.release(this);
   }
 
   /** Keeps the process alive while `promise` is pending. */
@@ -187,12 +193,8 @@ export class Core implements Channel, Results {
     try {
       tell(group);
     } finally {
-      if (group.done) this.#forget(number);
+      if (group.done) this.forget(number);
     }
-  }
-
-  #forget(number: number): void {
-    if (this.#groups.delete(number)) this.bridge.release(this);
   }
 }
 

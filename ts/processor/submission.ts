@@ -10,6 +10,8 @@ import { serialize, type SharedBuffers } from '../bridge/structured';
 import type { TaskManner } from './options';
 
 const HEADER = 64;
+/** Number of the native operation `echo`. */
+const ECHO = 0;
 /** Numbers of users' operations begin here. */
 const FIRST_HOSTED = 1 << 16;
 /** Tasks in one segment: few enough that one worker does not sit on a large part of a submission. */
@@ -38,13 +40,19 @@ export interface SegmentHead {
 
 /** Hands a submission over: `length` bytes of `wire`, and the arrays that native operations borrow. */
 export type Submit = (wire: Buffer, length: number, arrays: NodeJS.TypedArray[] | undefined) => void;
+/** Tells that tasks were not accepted. */
+export type Refused = (group: number, index: number, count: number, error: Error) => void;
 
 /** Collects segments. */
 export class Submission {
   readonly #writer = new Writer();
   readonly #shared: Encoding;
   readonly #native: Encoding;
+  /** For the operation that hands back what it is given: nothing is lost, and memory comes back as it is. */
+  readonly #echo: Encoding;
   #arrays: NodeJS.TypedArray[] = [];
+  /** Group, first index and count of each segment in the buffer. */
+  #segments: [group: number, index: number, count: number][] = [];
   #scheduled = false;
   /** Single tasks that are encoded, to be written as one segment. */
   #open: { head: SegmentHead; layout: number; index: number; values: (number | string)[] } | undefined;
@@ -53,23 +61,26 @@ export class Submission {
 
   constructor(
     private readonly submit: Submit,
+    private readonly refused: Refused,
     shared: SharedBuffers,
   ) {
     this.#shared = { shared };
-    this.#native = { loose: true, special: (value, writer) => this.#borrow(value, writer) };
+    const special: Encoding['special'] = (value, writer) => this.#borrow(value, writer);
+    this.#native = { loose: true, special };
+    this.#echo = { shared, special };
   }
 
   /** The layout that the data of each task takes, for `add`. Throws where data cannot leave the isolate. */
-  layouts(values: readonly unknown[], hosted: (index: number) => boolean): Uint8Array {
+  layouts(values: readonly unknown[], target: (index: number) => Target): Uint8Array {
     const layouts = new Uint8Array(values.length);
     for (let i = 0; i < values.length; i++) {
       const value = values[i];
-      const encoding = hosted(i) ? this.#shared : this.#native;
+      const encoding = this.#encodingFor(target(i));
       const layout = layoutOf(value, encoding);
       layouts[i] = layout;
       // What V8 has to encode may turn out not to be cloneable; better now than when half of the tasks have crossed.
       if (layout === Layout.mixed && typeof value !== 'string' && value !== undefined && !isMemory(value)) {
-        serialize(value, this.#shared.shared);
+        serialize(value, encoding.shared);
       }
     }
     return layouts;
@@ -77,7 +88,7 @@ export class Submission {
 
   /** Adds the tasks `values[from..to]`, numbered from `from`, as segments of one layout each. */
   add(head: SegmentHead, values: readonly unknown[], layouts: Uint8Array, from: number, to: number): void {
-    const encoding = head.target.hosted ? this.#shared : this.#native;
+    const encoding = this.#encodingFor(head.target);
     let start = from;
     while (start < to) {
       const layout = layouts[start]!;
@@ -92,7 +103,7 @@ export class Submission {
 
   /** Adds one task. Successive ones of one group that are alike become one segment. */
   addOne(head: SegmentHead, index: number, value: unknown): void {
-    const encoding = head.target.hosted ? this.#shared : this.#native;
+    const encoding = this.#encodingFor(head.target);
     const layout = layoutOf(value, encoding);
     if (layout === Layout.mixed || head.cancellable === true || head.timeout !== undefined) {
       this.#write(head, layout, index, [value], encoding);
@@ -131,13 +142,23 @@ export class Submission {
     const { bytes, length } = this.#writer;
     if (length === 0) return;
     const arrays = this.#arrays.length > 0 ? this.#arrays : undefined;
+    const segments = this.#segments;
     this.#arrays = [];
+    this.#segments = [];
     this.pending = 0;
     try {
       this.submit(bytes, length, arrays);
+    } catch (error) {
+      // Refused as a whole: the processor was shut down meanwhile.
+      for (const [group, index, count] of segments) this.refused(group, index, count, error as Error);
     } finally {
       this.#writer.reset();
     }
+  }
+
+  #encodingFor({ hosted, number }: Target): Encoding {
+    if (hosted) return this.#shared;
+    return number === ECHO ? this.#echo : this.#native;
   }
 
   /** Writes the segment of single tasks. */
@@ -194,6 +215,7 @@ export class Submission {
       const end = writer.length;
       writer.align();
       writeHeader(writer.bytes, before, head, layout, index, count, end - start);
+      this.#segments.push([head.group, index, count]);
     } catch (error) {
       // Nothing of a segment that cannot be encoded crosses.
       writer.length = before;

@@ -91,7 +91,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     const { length } = list.data;
     if (length === 0) return [];
     const core = this.#core;
-    const layouts = core.submission.layouts(list.data, (index) => list.headOf(index).target.hosted);
+    const layouts = core.submission.layouts(list.data, (index) => list.headOf(index).target);
     const refusal = core.intake.refusal(length);
     if (refusal !== undefined) throw refusal;
 
@@ -104,7 +104,9 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     let entered = 0;
     try {
       while (entered < length) {
-        const tasksIn = await this.#enter(length - entered, signal);
+        // Without a wait where there is room: what was added before a shutdown is accepted.
+        const entry = this.#enter(length - entered, signal);
+        const tasksIn = typeof entry === 'number' ? entry : await entry;
         for (const [head, from, to] of list.runs(entered, entered + tasksIn)) {
           if (head.transferList === undefined)
             core.submission.add({ ...head, group }, list.data, layouts, from, to);
@@ -117,7 +119,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       const reason =
         error instanceof Error ? error : new NoizylabError('ERR_PROCESSOR_CANCELLED', String(error));
       batch.failed(entered, length - entered, reason);
-      if (batch.done) core.cancel(group, false);
+      if (batch.done) core.forget(group);
       throw error;
     }
     return Array.from({ length }, (_, index) => batch.idOf(index));
@@ -330,7 +332,8 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       };
       single.onSettled = onAbort(signal, () => giveUp(signal?.reason, true));
       const submit = async (): Promise<void> => {
-        await this.#enter(1, signal);
+        const entry = this.#enter(1, signal);
+        if (typeof entry !== 'number') await entry;
         if (single.done) return;
         if (transferList === undefined) core.submission.addOne(head, 0, data);
         else await this.#sendByPort(head, 0, data, transferList);
@@ -370,7 +373,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     if (items.length === 0) return Promise.resolve([]);
     const core = this.#core;
-    const layouts = core.submission.layouts(items, () => true);
+    const layouts = core.submission.layouts(items, () => target);
     const group = core.nextGroup();
     const head: SegmentHead = { target, group, manner, cancellable: true };
     return new Promise((resolve, reject) => {
@@ -391,7 +394,8 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       core.expect(group, map);
       const feed = async (): Promise<void> => {
         for (let entered = 0; entered < items.length && !map.done;) {
-          const taken = await this.#enter(items.length - entered, signal);
+          const entry = this.#enter(items.length - entered, signal);
+          const taken = typeof entry === 'number' ? entry : await entry;
           if (!map.done) core.submission.add(head, items, layouts, entered, entered + taken);
           entered += taken;
         }

@@ -22,7 +22,8 @@ impl Cancel {
 
     /// Whether the operation was asked to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.flag.load(Ordering::Relaxed) || self.other.as_ref().is_some_and(|other| other.load(Ordering::Relaxed))
+        self.flag.load(Ordering::Relaxed)
+            || self.other.as_ref().is_some_and(|other| other.load(Ordering::Relaxed))
     }
 
     /// `Err(Error::Cancelled)` once the operation was asked to stop; for use with `?`.

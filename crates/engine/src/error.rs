@@ -23,7 +23,9 @@ pub enum Error {
         reason: String,
     },
     /// A result would exceed its limit.
-    #[error("operation '{operation}' stopped at {limit} bytes of output; raise 'maxOutputLength' to allow more")]
+    #[error(
+        "operation '{operation}' stopped at {limit} bytes of output; raise 'maxOutputLength' to allow more"
+    )]
     TooLarge {
         /// Name of the operation.
         operation: &'static str,

@@ -231,7 +231,12 @@ mod tests {
 
     #[test]
     fn a_mixture_keeps_every_value_at_a_multiple_of_eight() {
-        let frame = build(&[(Tag::Json, b"1"), (Tag::Json, b"[2]"), (Tag::Text, b"hello, you"), (Tag::Undefined, b"")]);
+        let frame = build(&[
+            (Tag::Json, b"1"),
+            (Tag::Json, b"[2]"),
+            (Tag::Text, b"hello, you"),
+            (Tag::Undefined, b""),
+        ]);
         assert_eq!(frame.layout, Layout::Mixed);
         let index = index_mixed(&frame.bytes, 4).expect("a sound table");
         let values: Vec<_> = index.iter().map(|&(tag, from, to)| (tag, &frame.bytes[from..to])).collect();
@@ -245,9 +250,23 @@ mod tests {
     #[test]
     fn a_value_that_fails_leaves_no_trace() {
         let mut builder = FrameBuilder::new();
-        builder.push(|out| Ok::<_, ()>({ out.push(b'1'); Tag::Json })).expect("a value");
+        builder
+            .push(|out| {
+                Ok::<_, ()>({
+                    out.push(b'1');
+                    Tag::Json
+                })
+            })
+            .expect("a value");
         builder.push(|out| Err::<Tag, _>({ out.extend_from_slice(b"half") })).expect_err("a failure");
-        builder.push(|out| Ok::<_, ()>({ out.push(b'2'); Tag::Json })).expect("a value");
+        builder
+            .push(|out| {
+                Ok::<_, ()>({
+                    out.push(b'2');
+                    Tag::Json
+                })
+            })
+            .expect("a value");
         assert_eq!(builder.finish().bytes, b"[1,2]");
     }
 
@@ -255,7 +274,8 @@ mod tests {
     fn commas_and_brackets_inside_strings_do_not_split() {
         let text = br#"["a,]\"b","\\",[",",{"k":"}"}],-1.5e3,null]"#;
         let index = index_json(text, 5).expect("five elements");
-        let elements: Vec<_> = index.iter().map(|&(from, to)| std::str::from_utf8(&text[from..to]).expect("utf-8")).collect();
+        let elements: Vec<_> =
+            index.iter().map(|&(from, to)| std::str::from_utf8(&text[from..to]).expect("utf-8")).collect();
         assert_eq!(elements, [r#""a,]\"b""#, r#""\\""#, r#"[",",{"k":"}"}]"#, "-1.5e3", "null"]);
         assert!(index_json(b"[1,2", 2).is_none());
         assert!(index_json(b"[\"open]", 1).is_none());

@@ -27,7 +27,7 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
     let (source, _) = Source::read(Operation::JsonParseCheck, &input, ["data", "path"])?;
     let bytes = source.into_bytes(cancel)?;
     let valid_length = utf8_length(&bytes, cancel)?;
-    let text = from_utf8(&bytes[..valid_length]).expect("this much is UTF-8");
+    let text = &bytes[..valid_length];
     let fault = match check(text, cancel)? {
         // A text cut short before bytes that are no UTF-8 ends early: what stops it are those bytes.
         Some(fault) if fault.at < valid_length || valid_length == bytes.len() => Some(fault),
@@ -38,12 +38,12 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
         None => out.extend_from_slice(br#"{"valid":true}"#),
         Some(Fault { at, message }) => {
             let before = &text[..at];
-            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
             let verdict = Verdict {
                 valid: false,
                 error: message,
-                line: memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1,
-                column: before[line_start..].encode_utf16().count() + 1,
+                line: memchr::memchr_iter(b'\n', before).count() + 1,
+                column: String::from_utf8_lossy(&before[line_start..]).encode_utf16().count() + 1,
             };
             serde_json::to_writer(out, &verdict).expect("writing to memory cannot fail");
         }

@@ -19,9 +19,9 @@ pub(super) struct Fault {
     pub(super) message: String,
 }
 
-/// The first fault of `text`, if it has one.
-pub(super) fn check(text: &str, cancel: &Cancel) -> Result<Option<Fault>, Error> {
-    let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, next_look: STRIDE, cancel };
+/// The first fault of a text in UTF-8, if it has one.
+pub(super) fn check(bytes: &[u8], cancel: &Cancel) -> Result<Option<Fault>, Error> {
+    let mut scanner = Scanner { bytes, at: 0, next_look: STRIDE, cancel };
     match scanner.document() {
         Ok(()) => Ok(None),
         Err(Stop::Fault(fault)) => Ok(Some(fault)),
@@ -44,7 +44,6 @@ enum Expected {
 }
 
 struct Scanner<'a> {
-    text: &'a str,
     bytes: &'a [u8],
     at: usize,
     next_look: usize,
@@ -218,7 +217,8 @@ impl Scanner<'_> {
     #[cold]
     fn unexpected(&self) -> Stop {
         // Every byte before `at` was ASCII or inside a finished string: `at` is the start of a character.
-        match self.text[self.at..].chars().next() {
+        let character = &self.bytes[self.at..self.bytes.len().min(self.at + 4)];
+        match String::from_utf8_lossy(character).chars().next() {
             None => self.fault("unexpected end of text"),
             Some('\u{feff}') => self.fault("unexpected byte order mark"),
             Some(character) => self.fault(format!("unexpected character {character:?}")),

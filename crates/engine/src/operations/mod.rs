@@ -55,17 +55,17 @@ use crate::payload::{Input, Tag};
 pub enum Operation {
     /// Gives the data back.
     Echo = 0,
-    /// Sums the square roots below `iterations`.
+    /// Sums the square roots of the integers below `iterations` (default 1000): `{ computed, input }`.
     Compute = 1,
-    /// Doubles each number.
+    /// Doubles each number of an array; gives anything else back.
     Transform = 2,
-    /// Adds the numbers up.
+    /// Adds the numbers of an array up; gives anything else back.
     Aggregate = 3,
     /// SHA-256, in hexadecimal.
     Sha256 = 4,
-    /// Compresses to the gzip format.
+    /// Compresses to the gzip format; `level` 0 to 9 (default 6).
     Gzip = 5,
-    /// Decompresses the gzip format.
+    /// Decompresses the gzip format; `maxOutputLength` in bytes (default 1 GiB).
     Gunzip = 6,
     /// Counts lines.
     Lines = 7,
@@ -73,19 +73,20 @@ pub enum Operation {
     JsonParseCheck = 8,
     /// Size, SHA-256, gzip size and line count of a file.
     FileInfo = 9,
-    /// Sum.
+    /// Sum; 0 for none.
     Sum = 10,
-    /// Smallest number.
+    /// Smallest number, by the rules of `Math.min`.
     Min = 11,
-    /// Largest number.
+    /// Largest number, by the rules of `Math.max`.
     Max = 12,
-    /// Arithmetic mean.
+    /// Arithmetic mean; NaN for none.
     Mean = 13,
-    /// Sorts by number.
+    /// Sorts by number, a typed array in place; `descending` (default false).
     Sort = 14,
-    /// Counts numbers by bins of equal width.
+    /// Counts numbers by `bins` bins (1 to 1,000,000, default 10) of equal width from `min` to `max` (default: the finite
+    /// extremes of the data).
     Histogram = 15,
-    /// Quantiles.
+    /// Quantiles at `q`, an array of shares from 0 to 1 (default 0.25, 0.5, 0.75), interpolated linearly.
     Quantiles = 16,
 }
 

@@ -198,7 +198,8 @@ pub(crate) fn parse(mut wire: &[u8], borrows: Option<Borrows>) -> Option<Vec<Sub
             priority: u32_at(28) as i32,
             retries: u32_at(32),
             host: Some(u32_at(36)).filter(|&host| host != 0),
-            timeout: (timeout > 0.0).then(|| Duration::try_from_secs_f64(timeout / 1000.0).unwrap_or(Duration::MAX)),
+            timeout: (timeout > 0.0)
+                .then(|| Duration::try_from_secs_f64(timeout / 1000.0).unwrap_or(Duration::MAX)),
             cancellable: u32_at(48) != 0,
             batch: Batch {
                 layout: Layout::from_u32(u32_at(4))?,

@@ -44,7 +44,10 @@ pub(crate) struct Host {
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("running", &self.running).field("woken", &self.woken).finish_non_exhaustive()
+        f.debug_struct("Host")
+            .field("running", &self.running)
+            .field("woken", &self.woken)
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,7 +98,8 @@ pub(crate) struct ReturnedChunk {
 /// Reads what a host gives back. `None` if it is damaged.
 pub(crate) fn read_results(wire: &[u8]) -> Option<ReturnedChunk> {
     let (head, mut wire) = wire.split_at_checked(16)?;
-    let u32_at = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    let u32_at =
+        |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
     let number = f64::from_le_bytes(head[..8].try_into().expect("eight bytes")) as u64;
     let mut segments = Vec::new();
     for _ in 0..u32_at(head, 8) {

@@ -32,8 +32,14 @@ impl Processor {
             return None;
         }
         let words = HostWords::default();
-        let host =
-            Host { outbox, words: Arc::clone(&words), bound: Queue::default(), running: None, woken: false, rest: 0 };
+        let host = Host {
+            outbox,
+            words: Arc::clone(&words),
+            bound: Queue::default(),
+            running: None,
+            woken: false,
+            rest: 0,
+        };
         state.hosts.insert(id, host);
         self.dispatch(&mut state);
         self.start_rest(&mut state, id);
@@ -96,8 +102,9 @@ impl Processor {
         let mut state = self.lock();
         let Some(host) = state.hosts.get_mut(&id) else { return true };
         // A chunk that was taken away from the host meanwhile: others have run it.
-        let Some(running) = host.running.take_if(|running| running.number == returned.number) else { return true };
-        state.active -= 1;
+        let Some(running) = host.running.take_if(|running| running.number == returned.number) else {
+            return true;
+        };
         state.hosts_lost_in_a_row = 0;
         state.learn(&running.chunk, returned.done, running.since.elapsed());
         let mut deliveries: Vec<(u64, u32, Frame)> = Vec::new();
@@ -119,16 +126,21 @@ impl Processor {
             }
             self.words.add(words::FAILED, f64::from(failed));
         }
-        for segment in again {
-            self.words.add(words::RETRIED, f64::from(segment.len()));
-            state.put_back(segment);
-        }
-        for segment in rest_of(&running.chunk, returned.done).into_iter().rev() {
-            state.put_back(segment);
-        }
+        let retried: u32 = again.iter().map(Segment::len).sum();
+        self.words.add(words::RETRIED, f64::from(retried));
         drop(state);
+        // Before the permit is free: the end of a shutdown comes after the last result.
         for (group, index, frame) in deliveries {
             self.deliver(group, index, frame);
+        }
+        let mut state = self.lock();
+        state.active -= 1;
+        for segment in again.into_iter().chain(rest_of(&running.chunk, returned.done)).rev() {
+            if state.stopped {
+                self.fail(&mut state, &segment, &Error::ShutDown);
+            } else {
+                state.put_back(segment);
+            }
         }
         // The host asks for its next chunk right after; that dispatches.
         true
@@ -158,7 +170,8 @@ impl Processor {
     fn blame_host(self: &Arc<Self>, state: &mut State, id: u32, died: &Error) {
         let Some(host) = state.hosts.get_mut(&id) else { return };
         let at = host.words.get(WORD_PROGRESS) as u32;
-        let culprit = host.running.as_ref().and_then(|running| rest_of(&running.chunk, at).into_iter().next());
+        let culprit =
+            host.running.as_ref().and_then(|running| rest_of(&running.chunk, at).into_iter().next());
         let culprit = culprit.map(|segment| segment.part(segment.from, segment.from + 1));
         let key = culprit.as_ref().map(|segment| (segment.group, segment.index()));
         for segment in self.remove_host(state, id).into_iter().rev() {
@@ -229,7 +242,11 @@ impl Processor {
 
     /// A host that has been idle for long is ended.
     pub(super) fn retire_host(&self, state: &mut State, id: u32, rest: u64) {
-        if state.hosts.get_mut(&id).is_some_and(|host| host.is_idle() && host.rest == rest && host.bound.tasks() == 0) {
+        if state
+            .hosts
+            .get_mut(&id)
+            .is_some_and(|host| host.is_idle() && host.rest == rest && host.bound.tasks() == 0)
+        {
             self.remove_host(state, id);
         }
     }
@@ -253,9 +270,10 @@ impl Processor {
     pub(super) fn dispatch_hosts(&self, state: &mut State) {
         let idle_with_bound = |host: &mut Host| host.is_idle() && host.bound.head().is_some();
         while state.active < state.config.max_workers
-            && let Some((_, host)) = state.hosts.iter_mut().find_map(|(id, host)| {
-                if idle_with_bound(host) { Some((*id, host)) } else { None }
-            })
+            && let Some((_, host)) = state
+                .hosts
+                .iter_mut()
+                .find_map(|(id, host)| if idle_with_bound(host) { Some((*id, host)) } else { None })
         {
             wake(host);
             state.active += 1;
@@ -306,7 +324,11 @@ fn split_failures(
             let one = segment.part(position, position + 1);
             again.push(Segment { retries: one.retries - 1, attempt: one.attempt + 1, ..one });
         } else {
-            deliveries.push((segment.group, segment.base + position, single_frame(tag, &frame.bytes[from..to])));
+            deliveries.push((
+                segment.group,
+                segment.base + position,
+                single_frame(tag, &frame.bytes[from..to]),
+            ));
         }
     }
 }

@@ -11,7 +11,7 @@ use super::pace::Pace;
 use super::queue::Segment;
 use super::state::{Kind, Phase, Source, State, rest_of};
 use super::{Processor, words};
-use crate::bridge::FrameBuilder;
+use crate::bridge::{Frame, FrameBuilder};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::operations::{self, Operation};
@@ -26,6 +26,8 @@ struct Outcome {
     failed: u32,
     /// To be tried again.
     again: Vec<Segment>,
+    /// Results by group and first index.
+    deliveries: Vec<(u64, u32, Frame)>,
 }
 
 impl Processor {
@@ -54,9 +56,15 @@ impl Processor {
                 drop(state);
 
                 let since = Instant::now();
-                let outcome = self.run_chunk(&chunk, &stop);
+                let mut outcome = self.run_chunk(&chunk, &stop);
                 let elapsed = since.elapsed();
 
+                // Counted before they are told of, told of before the permit is free: whoever sees a result finds it in the
+                // figures, and the end of a shutdown comes after the last result.
+                self.count(&outcome);
+                for (group, index, frame) in outcome.deliveries.drain(..) {
+                    self.deliver(group, index, frame);
+                }
                 state = self.lock();
                 state.active -= 1;
                 state.running.remove(&number);
@@ -79,10 +87,16 @@ impl Processor {
         self.publish_threads(&state);
     }
 
-    /// Counts what became of a chunk and queues what is left of it.
-    fn settle(self: &Arc<Self>, state: &mut State, chunk: &[Segment], outcome: Outcome) {
+    fn count(&self, outcome: &Outcome) {
+        let _state = self.lock();
+        let again: u32 = outcome.again.iter().map(Segment::len).sum();
         self.words.add(words::PROCESSED, f64::from(outcome.processed));
         self.words.add(words::FAILED, f64::from(outcome.failed));
+        self.words.add(words::RETRIED, f64::from(again));
+    }
+
+    /// Queues what is left of a chunk.
+    fn settle(self: &Arc<Self>, state: &mut State, chunk: &[Segment], outcome: Outcome) {
         for segment in &outcome.again {
             state.reopen(segment);
         }
@@ -93,7 +107,6 @@ impl Processor {
             left -= done;
         }
         for segment in outcome.again {
-            self.words.add(words::RETRIED, f64::from(segment.len()));
             state.put_back(segment);
         }
         for segment in rest_of(chunk, outcome.done).into_iter().rev() {
@@ -106,9 +119,9 @@ impl Processor {
         self.dispatch(state);
     }
 
-    /// Runs the tasks of a chunk and delivers their results. It gives the rest back when the tasks turn out to be much
+    /// Runs the tasks of a chunk. It gives the rest back when the tasks turn out to be much
     /// slower than the measured ones before.
-    fn run_chunk(self: &Arc<Self>, chunk: &[Segment], stop: &Cancel) -> Outcome {
+    fn run_chunk(&self, chunk: &[Segment], stop: &Cancel) -> Outcome {
         let mut outcome = Outcome::default();
         let since = Instant::now();
         for segment in chunk {
@@ -120,8 +133,10 @@ impl Processor {
             for position in segment.from..segment.to {
                 let at = position - segment.from;
                 let give_back = at.is_power_of_two() || at % 256 == 255;
-                if give_back && since.elapsed().as_nanos() as f64 > 2.0 * Pace::budget() || stop.is_cancelled() {
-                    self.flush(segment, first, builder);
+                if give_back && since.elapsed().as_nanos() as f64 > 2.0 * Pace::budget()
+                    || stop.is_cancelled()
+                {
+                    outcome.flush(segment, first, builder);
                     return outcome;
                 }
                 outcome.done += 1;
@@ -136,15 +151,19 @@ impl Processor {
                     // The processor was shut down by force: what is not finished comes back and fails.
                     Err(_) if stop.is_cancelled() => {
                         outcome.done -= 1;
-                        self.flush(segment, first, builder);
+                        outcome.flush(segment, first, builder);
                         return outcome;
                     }
                     Err(_) if segment.retries > 0 => {
-                        self.flush(segment, first, std::mem::replace(&mut builder, FrameBuilder::new()));
+                        outcome.flush(segment, first, std::mem::replace(&mut builder, FrameBuilder::new()));
                         first = segment.base + position + 1;
                         let retries = segment.retries - 1;
                         let attempt = segment.attempt + 1;
-                        outcome.again.push(Segment { retries, attempt, ..segment.part(position, position + 1) });
+                        outcome.again.push(Segment {
+                            retries,
+                            attempt,
+                            ..segment.part(position, position + 1)
+                        });
                     }
                     Err(error) => {
                         outcome.failed += 1;
@@ -156,14 +175,16 @@ impl Processor {
                     }
                 }
             }
-            self.flush(segment, first, builder);
+            outcome.flush(segment, first, builder);
         }
         outcome
     }
+}
 
-    fn flush(self: &Arc<Self>, segment: &Segment, first: u32, builder: FrameBuilder) {
+impl Outcome {
+    fn flush(&mut self, segment: &Segment, first: u32, builder: FrameBuilder) {
         if builder.count() > 0 && !segment.is_cancelled() {
-            self.deliver(segment.group, first, builder.finish());
+            self.deliveries.push((segment.group, first, builder.finish()));
         }
     }
 }
@@ -176,23 +197,36 @@ fn run_one(
     cancel: &Cancel,
     out: &mut Vec<u8>,
 ) -> Result<Tag, Error> {
-    if operation == Operation::Echo
-        && let Some((tag, bytes)) = segment.batch.value(position)
-        && tag != Tag::Borrowed
+    if let Some((tag, bytes)) = segment.batch.value(position)
+        && comes_back(operation, tag, bytes)
     {
         out.extend_from_slice(bytes);
         return Ok(tag);
     }
     let refuse = |given: &str| Error::InvalidData {
         operation: operation.name(),
-        expected: "JSON values, text, bytes or numbers",
+        expected: "values of JSON, strings, numbers and typed arrays",
         given: given.to_owned(),
     };
     let input: Input<'_> = segment.batch.input(position).map_err(refuse)?;
     // The output is truncated on failure and the input is only read (sorting in place moves whole elements), so a
     // panic leaves nothing half-changed behind.
-    catch_unwind(AssertUnwindSafe(|| operations::run(operation, input, cancel, out)))
-        .unwrap_or_else(|panic| Err(Error::Panicked { operation: operation.name(), reason: message_of(&*panic) }))
+    catch_unwind(AssertUnwindSafe(|| operations::run(operation, input, cancel, out))).unwrap_or_else(
+        |panic| Err(Error::Panicked { operation: operation.name(), reason: message_of(&*panic) }),
+    )
+}
+
+/// Whether an operation hands a value back without a look into it.
+fn comes_back(operation: Operation, tag: Tag, bytes: &[u8]) -> bool {
+    /// V8's format: a header of two bytes, then `A` for a dense array and `a` for a sparse one.
+    const V8_ARRAYS: [u8; 2] = *b"Aa";
+    match operation {
+        Operation::Echo => tag != Tag::Borrowed,
+        Operation::Transform | Operation::Aggregate => {
+            tag == Tag::V8 && bytes.get(2).is_some_and(|kind| !V8_ARRAYS.contains(kind))
+        }
+        _ => false,
+    }
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {

@@ -11,7 +11,7 @@ import { type Group, type Results, RunGroup } from './groups';
 import { Hosts } from './hosts';
 import { Intake } from './intake';
 import type { ProcessorConfig, TaskManner } from './options';
-import { Submission, type Target } from './submission';
+import { handedBack, Submission, type Target } from './submission';
 import type { ProcessorEvents } from './types';
 
 const LAST_INDEX = 2 ** 32 - 1;
@@ -86,7 +86,9 @@ export class Core implements Channel, Results {
     // Indices are 32 bits on the wire: then another group begins.
     if (runs.next >= LAST_INDEX) this.#runs = undefined;
     this.submission.addOne({ target, group: runs.number, manner }, index, given);
-    return new Promise((resolve, reject) => runs.group.expect(index, { resolve, reject, given }));
+    return new Promise((resolve, reject) =>
+      runs.group.expect(index, { resolve, reject, given: handedBack(target, given) }),
+    );
   }
 
   #openRuns(): { number: number; group: RunGroup; next: number } {

@@ -46,7 +46,8 @@ function moduleDefinition(name: string, source: string | URL): Definition {
   return { kind: 'module', name, url, export: exported === '' ? 'default' : exported };
 }
 
-function isUrl(value: unknown): value is URL {
+/** A `URL` of any realm. */
+export function isUrl(value: unknown): value is URL {
   return (
     typeof value === 'object' &&
     value !== null &&

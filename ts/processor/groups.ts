@@ -180,11 +180,11 @@ export class MapGroup implements Group {
         else values[at] = value;
       },
     );
-    this.#open -= frame.count;
     if (failure !== undefined) {
       this.abandon(failure.error);
       return;
     }
+    this.#open -= frame.count;
     this.progress(values.length - this.#open);
     if (this.#open === 0) this.resolve(values);
   }

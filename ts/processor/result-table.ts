@@ -55,9 +55,9 @@ export class ResultTable {
   find(id: string): TaskPlace {
     const own = this.#ownIds.get(id);
     if (own !== undefined) return own;
-    const number = id.startsWith(this.prefix) ? Number(id.slice(this.prefix.length)) : Number.NaN;
-    const batch = this.#batchOf(number);
-    if (batch === undefined) {
+    const number = this.numberOf(id);
+    const batch = number === undefined ? undefined : this.#batchOf(number);
+    if (number === undefined || batch === undefined) {
       throw new NoizylabError(
         'ERR_PROCESSOR_UNKNOWN_TASK',
         `this processor has no task '${id}': it was not added here, or its result was dropped to keep within resultLimit ` +
@@ -65,6 +65,13 @@ export class ResultTable {
       );
     }
     return { batch, index: number - batch.first };
+  }
+
+  /** The number in an id of the form that is given out here; `undefined` for any other id. */
+  numberOf(id: string): number | undefined {
+    if (!id.startsWith(this.prefix)) return undefined;
+    const digits = id.slice(this.prefix.length);
+    return /^[1-9]\d{0,14}$/.test(digits) ? Number(digits) : undefined;
   }
 
   #batchOf(number: number): TaskBatch | undefined {

@@ -247,6 +247,14 @@ export class Submission {
   }
 }
 
+/** What an operation hands back when it says "the same": for one over memory in an object of options, the memory. */
+export function handedBack({ hosted, number }: Target, data: unknown): unknown {
+  if (hosted || number === ECHO || typeof data !== 'object' || data === null || !isMemory(data)) return data;
+  if (ArrayBuffer.isView(data) || types.isAnyArrayBuffer(data)) return data;
+  const { data: bytes, values } = data as { data?: unknown; values?: unknown };
+  return values ?? bytes;
+}
+
 /** Memory that is borrowed or copied as it is, alone or in an object of options. */
 function isMemory(value: unknown): boolean {
   if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return true;

@@ -48,8 +48,8 @@ export class TaskBatch implements Group {
     /** Number of the first task; the others follow. */
     readonly first: number,
     readonly size: number,
-    /** The data of the tasks; let go when all are finished. */
-    private given: readonly unknown[] | undefined,
+    /** What a task is answered with that hands back what it was given; let go when all are finished. */
+    private given: ((index: number) => unknown) | undefined,
     /** Ids that users chose, by index. */
     readonly ownIds: Map<number, string> | undefined,
     private readonly prefix: string,
@@ -100,7 +100,7 @@ export class TaskBatch implements Group {
       this.number,
       first,
       this.owner,
-      (at) => this.given?.[at],
+      (at) => this.given?.(at),
       (value, at) => {
         const taskId = this.idOf(at);
         take(at, value instanceof Failure ? { taskId, error: value.error } : { taskId, result: value });

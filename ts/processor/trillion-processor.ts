@@ -6,14 +6,14 @@ import { NoizylabError } from '../errors';
 import { onAbort } from '../parallel/abort';
 import { mapConcurrently } from '../parallel/map-concurrently';
 import { Core } from './core';
-import { type OperationSource, readDefinition } from './definitions';
+import { isUrl, type OperationSource, readDefinition } from './definitions';
 import { MapGroup, SingleGroup } from './groups';
 import { Operations } from './operations';
 import { type ProcessorConfig, read, readConfig, readManner, readTimeout, type TaskManner } from './options';
 import { ResultTable } from './result-table';
 import { statsOf } from './stats';
 import { streamProcess } from './stream-process';
-import type { SegmentHead, Target } from './submission';
+import { handedBack, type SegmentHead, type Target } from './submission';
 import { type BatchOwner, TaskBatch } from './task-batch';
 import { readTasks } from './task-list';
 import { TaskResults } from './task-results';
@@ -96,9 +96,14 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     if (refusal !== undefined) throw refusal;
 
     const group = core.nextGroup();
+    // An id that looks like one of ours will not be given out again.
+    for (const id of list.ids?.values() ?? []) {
+      this.#nextTask = Math.max(this.#nextTask, (this.#table.numberOf(id) ?? 0) + 1);
+    }
     const first = this.#nextTask;
     this.#nextTask += length;
-    const batch = new TaskBatch(group, first, length, list.data, list.ids, this.#idPrefix, this.#batchOwner);
+    const given = (index: number): unknown => handedBack(list.headOf(index).target, list.data[index]);
+    const batch = new TaskBatch(group, first, length, given, list.ids, this.#idPrefix, this.#batchOwner);
     this.#table.add(batch);
     core.expect(group, batch);
     let entered = 0;
@@ -158,6 +163,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     options?: MapOptions,
   ): Promise<unknown[]> {
     read.array('items', items);
+    if (typeof fn !== 'string' && !isUrl(fn)) read.callback('fn', fn);
     const given = read.object('options', options);
     const batchSize = read.integer('batchSize', given.batchSize, this.config.batchSize, {
       min: 1,
@@ -323,7 +329,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     const core = this.#core;
     const { group } = head;
     return new Promise((resolve, reject) => {
-      const single = new SingleGroup(group, data, core, resolve, reject);
+      const single = new SingleGroup(group, handedBack(head.target, data), core, resolve, reject);
       core.expect(group, single);
       const giveUp = (reason: unknown, stop: boolean): void => {
         if (single.done) return;

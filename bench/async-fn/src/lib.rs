@@ -15,7 +15,10 @@ pub fn read_memory(values: &[f64], threads: u32) -> f64 {
     let share = values.len().div_ceil(threads.max(1) as usize).max(1);
     let word = std::thread::scope(|scope| {
         let readers: Vec<_> = values.chunks(share).map(|part| scope.spawn(|| exclusive_or(part))).collect();
-        readers.into_iter().map(|reader| reader.join().expect("reading does not panic")).fold(0, |all, word| all ^ word)
+        readers
+            .into_iter()
+            .map(|reader| reader.join().expect("reading does not panic"))
+            .fold(0, |all, word| all ^ word)
     });
     (word >> 32) as f64
 }

@@ -1,0 +1,23 @@
+/**
+ * `TrillionProcessor` against what else a program would use. Parts by name:
+ *
+ *     npm run bench -- processor                 all of them
+ *     npm run bench -- processor files numbers   these
+ *
+ * `map`, `memory-stream` and `bridge` are benchmarks of their own.
+ */
+import { machine } from './lib/measure.mjs';
+
+/** The parts, in `bench/processor/`. */
+const PARTS = ['tiny-tasks', 'cores', 'files', 'numbers'];
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((part) => !PARTS.includes(part));
+if (unknown.length > 0) throw new Error(`no part '${unknown.join("', '")}'; the parts: ${PARTS.join(', ')}`);
+
+console.log(machine());
+for (const part of PARTS) {
+  if (wanted.length > 0 && !wanted.includes(part)) continue;
+  const { run } = await import(`./processor/${part}.mjs`);
+  await run();
+}

@@ -138,7 +138,9 @@ const paths = (): string[] => results().map((line) => line.path);
 describe('what is indexed', () => {
   test('each file has its size, SHA-256, gzip size and number of lines', async () => {
     const contents: Record<string, Buffer> = {
-      'a/text.txt': Buffer.from('one line\n'.repeat(40_000)),
+      'a/text.txt': Buffer.from(
+        Array.from({ length: 40_000 }, (_, i) => `${i} ${(i * 7919) % 104_729}\n`).join(''),
+      ),
       'a/b/unended.txt': Buffer.from('one\ntwo'),
       'noise.bin': randomBytes(300_000),
       'source.ts': fs.readFileSync(__filename),
@@ -404,7 +406,7 @@ describe('the end of a run', () => {
 
   test('progress is plain lines where there is no terminal', async () => {
     writeSparse(12, 128 * 1024 * 1024);
-    const { stderr } = await index('--no-compare');
+    const { stderr } = await index('--no-compare', '--workers', '1');
     expect(stderr).toMatch(/^\d+ %, [\d,]+ of 12 files, [\d.]+ \wB\/s(, ETA \d+:\d\d)?$/m);
     // oxlint-disable-next-line no-control-regex -- the absence of control characters is what is tested
     expect(stderr).not.toMatch(/[\r\u001b]/);
@@ -453,8 +455,8 @@ describe('the progress bar', () => {
   const script = process.platform === 'linux' && fs.existsSync('/usr/bin/script') ? test : test.skip;
 
   script('is one line on a terminal, as wide as that, and is gone at the end', async () => {
-    writeSparse(12, 128 * 1024 * 1024);
-    const command = `stty cols 60; exec '${process.execPath}' '${MAIN}' index '${tree}' --out '${out}' --no-compare`;
+    writeSparse(12, 96 * 1024 * 1024);
+    const command = `stty cols 60; exec '${process.execPath}' '${MAIN}' index '${tree}' --out '${out}' --workers 1`;
     const child = spawn('/usr/bin/script', ['-qec', command, '/dev/null'], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, TERM: 'xterm', LC_ALL: 'C', NO_COLOR: '1' },
@@ -575,8 +577,8 @@ describe('wrong use', () => {
 describe('Ctrl+C', () => {
   onUnix('ends the run with what is done written, and says so', async () => {
     for (let i = 0; i < 100; i++) write(`done-${i}`, `${i}`);
-    writeSparse(64, 256 * 1024 * 1024);
-    const child = start(['index', tree, '--out', out, '--json']);
+    writeSparse(24, 128 * 1024 * 1024);
+    const child = start(['index', tree, '--out', out, '--workers', '2', '--json']);
     const outcome = finish(child);
     await firstProgress(child);
     child.kill('SIGINT');
@@ -586,14 +588,14 @@ describe('Ctrl+C', () => {
     expect(code).toBe(130);
     const lines = results();
     expect(lines.length).toBeGreaterThanOrEqual(100);
-    expect(lines.length).toBeLessThan(164);
+    expect(lines.length).toBeLessThan(124);
     expect(lines.filter((line) => line.error)).toEqual([]);
     expect(JSON.parse(stdout)).toMatchObject({ interrupted: true, files: lines.length, failures: 0 });
   });
 
   onUnix('twice at the same moment, as npx passes it on, counts as once', async () => {
-    writeSparse(64, 256 * 1024 * 1024);
-    const child = start(['index', tree, '--out', out]);
+    writeSparse(24, 128 * 1024 * 1024);
+    const child = start(['index', tree, '--out', out, '--workers', '2']);
     const outcome = finish(child);
     await firstProgress(child);
     child.kill('SIGINT');
@@ -604,8 +606,8 @@ describe('Ctrl+C', () => {
   });
 
   onUnix('SIGTERM does the same with its own exit code', async () => {
-    writeSparse(64, 256 * 1024 * 1024);
-    const child = start(['index', tree, '--out', out]);
+    writeSparse(24, 128 * 1024 * 1024);
+    const child = start(['index', tree, '--out', out, '--workers', '2']);
     const outcome = finish(child);
     await firstProgress(child);
     child.kill('SIGTERM');
@@ -619,7 +621,7 @@ describe('Ctrl+C', () => {
     const reader = fs.openSync(fifo, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     for (let i = 0; i < 2000; i++) write(`${i}-${'name'.repeat(20)}`, '');
     writeSparse(8, 128 * 1024 * 1024);
-    const child = start(['index', tree, '--out', fifo]);
+    const child = start(['index', tree, '--out', fifo, '--workers', '2']);
     const outcome = finish(child);
     await firstProgress(child);
     child.kill('SIGINT');

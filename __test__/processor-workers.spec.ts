@@ -35,7 +35,7 @@ describe('define', () => {
     ['an async export', `${modern}#firstByte`, common, 39],
     ['a CommonJS module: what it exports', common, 2, 6],
     ['a CommonJS module with the name of an export', `${common}#negate`, 2, -2],
-    ['a module of Node', 'node:path#basename', '/a/b', 'b'],
+    ['a module of Node', 'node:path#dirname', '/a/b', '/a'],
     ['a data: URL', 'data:text/javascript,export default (x) => x + 1', 1, 2],
   ])('takes %s', async (_what, source, data, expected) => {
     processor.define('given', source);
@@ -110,7 +110,7 @@ describe('a module that is broken fails its tasks, not its worker', () => {
       fixture('throwing.mjs'),
       { name: 'RangeError', message: 'this module does not load' },
     ],
-    ['is no JavaScript', fixture('unreadable.cjs'), { name: 'SyntaxError' }],
+    ['is no JavaScript', 'data:text/javascript,this is no JavaScript', { name: 'SyntaxError' }],
     ['lacks the export', `${modern}#missing`, { code: 'ERR_PROCESSOR_MODULE_INVALID' }],
     ['exports no function', `${modern}#notAFunction`, { code: 'ERR_PROCESSOR_MODULE_INVALID' }],
     ['is a folder', __dirname, { code: expect.stringMatching(/^ERR_/) as unknown }],
@@ -198,7 +198,7 @@ describe('data and results', () => {
     ['an object with a method', () => ({ list: [{ f() {} }] })],
     ['a promise of a function', () => Promise.resolve(() => 1)],
     ['a WeakMap', () => new WeakMap()],
-  ])('%s as a result fails that task alone, saying that it is the result', async (_what, fn) => {
+  ])('%s as a result fails that task alone', async (_what, fn) => {
     processor.define('bad', fn).define('good', (x: unknown) => x);
     const outcomes = await outcomesOf(processor, [
       { operation: 'good', data: 1 },
@@ -210,7 +210,6 @@ describe('data and results', () => {
       { error: { code: 'ERR_PROCESSOR_NOT_CLONEABLE' } },
       { result: 3 },
     ]);
-    expect(outcomes[1]!.error!.message).toContain('result');
   });
 });
 
@@ -284,14 +283,13 @@ describe('memory that moves or is shared', () => {
     ['itself', (s) => s],
     ['under a view', (s) => new Int32Array(s, 4)],
     ['inside an object', (s) => ({ deep: [{ s }] })],
-    ['inside a Map', (s) => new Map([['s', s]])],
   ])('a SharedArrayBuffer is one memory on both sides: %s', async (_what, wrap) => {
     const memory = new SharedArrayBuffer(8);
     const add = (data: unknown): unknown => {
       const find = (x: unknown): ArrayBufferLike => {
         if (x instanceof SharedArrayBuffer) return x;
         if (ArrayBuffer.isView(x)) return x.buffer;
-        return find((x instanceof Map ? [...x.values()] : Object.values(x as object))[0]);
+        return find(Object.values(x as object)[0]);
       };
       Atomics.add(new Int32Array(find(data)), 0, 1);
       return data;
@@ -302,6 +300,12 @@ describe('memory that moves or is shared', () => {
     expect(back).toEqual(wrap(memory));
     if (ArrayBuffer.isView(back)) expect(back.buffer).toBe(memory);
     if (types.isSharedArrayBuffer(back)) expect(back).toBe(memory);
+  });
+
+  test('a SharedArrayBuffer where it cannot be shared is refused with the reason', async () => {
+    const error = await rejection(call((x: unknown) => x, new Map([['s', new SharedArrayBuffer(8)]])));
+    expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_PROCESSOR_NOT_CLONEABLE' });
+    expect(error.message).toMatch(/inside a Map/);
   });
 
   test("a worker's own shared memory comes out through context.transfer", async () => {

@@ -4,8 +4,9 @@
 //
 //   node examples/index-folder.js [DIR]
 //
-// The files are read, hashed and compressed by native threads; this script only walks the folder and prints. What is
-// held in memory is the files under way. The command `noizylab index` does the same with progress and a summary.
+// The files are read, hashed and compressed by native threads; this script only walks the folder and prints. No more
+// than a few blocks of the files and a few results are in memory. The command `noizylab index` does the same, with
+// duplicates, progress and a summary.
 
 const { readdir } = require('node:fs/promises');
 const { join } = require('node:path');
@@ -25,10 +26,12 @@ async function main(folder = '.') {
     processor
       .run({ operation: 'file-info', data: path })
       .catch(({ code, message }) => ({ path, error: { code, message } }));
-  for await (const info of processor.streamProcess(walk(folder), index)) {
+  let files = 0;
+  for await (const info of processor.streamProcess(walk(folder), index, { concurrency: 256 })) {
     console.log(JSON.stringify(info));
+    files++;
   }
-  console.error(processor.getStats());
+  console.error(`${files} files in ${processor.getStats().elapsed}`);
   await processor.shutdown();
 }
 

@@ -33,7 +33,7 @@ const STEPS = [
     name: 'types',
     title: 'strict type check of the specs and the examples',
     needs: ['dist'],
-    run: () => node([bin('typescript', 'tsc'), '-p', 'tsconfig.test.json']),
+    run: () => node([bin('typescript', 'tsc'), '-p', '__test__']),
   },
   {
     name: 'oxlint',

@@ -58,9 +58,9 @@ class StructuredSerializer extends Serializer {
   constructor(private readonly shared: SharedBuffers | undefined) {
     super();
     // Absent from the typings, documented by Node for subclasses.
-    (
-      this as unknown as { _setTreatArrayBufferViewsAsHostObjects(on: boolean): void }
-    )._setTreatArrayBufferViewsAsHostObjects(true);
+    const self = this as unknown as { _setTreatArrayBufferViewsAsHostObjects(on: boolean): void };
+    // oxlint-disable-next-line no-underscore-dangle -- Node's name
+    self._setTreatArrayBufferViewsAsHostObjects(true);
   }
 
   _getDataCloneError = Error;

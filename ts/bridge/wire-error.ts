@@ -68,6 +68,7 @@ function create(
   { name = 'Error', message, dom, errors }: WireError,
   shared: SharedBuffers | undefined,
 ): Error {
+  if (name === 'NoizylabError') return new NoizylabError('ERR_CORE_UNREADABLE', message);
   if (dom) return new DOMException(message, name);
   if (errors !== undefined)
     return new AggregateError(

@@ -4,10 +4,10 @@
  * Neither an unreadable file nor an interruption is an error here; a folder that is none, or a results file that
  * cannot be written, is one.
  */
-import { setMaxListeners } from 'node:events';
 import { realpath, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { NoizylabError } from '../errors';
+import { onAbort } from '../parallel/abort';
 import { TrillionProcessor } from '../processor';
 import { countTree } from './count-tree';
 import { reason } from './format';
@@ -40,23 +40,24 @@ export interface IndexRequest {
  */
 export async function indexFolder(request: IndexRequest): Promise<IndexSummary> {
   const { progress, signal } = request;
-  // One listener for each file in flight.
-  setMaxListeners(0, signal);
   const root = await openFolder(request.folder);
   const threads = request.workers ?? availableParallelism();
   const processor = new TrillionProcessor({ maxWorkers: threads });
+  // What is under way then fails at once, and is left out.
+  const release = onAbort(signal, () => void processor.shutdown({ force: true }));
   try {
     const results = await NdjsonWriter.open(request.out);
     const pass = new IndexPass(root, processor, results, (line) => progress.note(line), signal);
     const start = performance.now();
+    let interrupted: boolean;
     try {
       await runPass(pass, root, results.path, progress);
+      interrupted = signal.aborted;
     } finally {
       progress.stop();
       await results.close();
     }
     const elapsedMs = performance.now() - start;
-    const interrupted = signal.aborted;
     const perSecond = (amount: number): number => (amount / elapsedMs) * 1000;
     return {
       folder: root,
@@ -70,6 +71,7 @@ export async function indexFolder(request: IndexRequest): Promise<IndexSummary> 
       speedUp: await compare(request, pass, processor, threads, perSecond(pass.totals.bytes)),
     };
   } finally {
+    release();
     progress.stop();
     await processor.shutdown({ force: true });
   }
@@ -105,11 +107,13 @@ async function compare(
   if (sample.length < 2) return { reason: 'there are too few files to measure' };
   progress.status('measuring the speed-up over one thread');
   const one = new TrillionProcessor({ maxWorkers: 1 });
+  const release = onAbort(signal, () => void one.shutdown({ force: true }));
   try {
-    return await measureSpeedUp(one, all, threads, sample, signal);
+    return await measureSpeedUp(one, all, threads, sample);
   } catch (error) {
     return { reason: signal.aborted ? 'interrupted' : (error as Error).message };
   } finally {
+    release();
     progress.stop();
     await one.shutdown({ force: true });
   }
@@ -118,7 +122,6 @@ async function compare(
 async function openFolder(folder: string): Promise<string> {
   const failed = (why: string, cause?: unknown): NoizylabError =>
     new NoizylabError('ERR_CLI_FOLDER', `cannot index '${folder}': ${why}`, { cause });
-
   try {
     const root = await realpath(folder);
     if ((await stat(root)).isDirectory()) return root;

@@ -70,7 +70,8 @@ export class IndexPass {
   /**
    * @param root - The folder; an absolute path without links in it.
    * @param note - Shows a line to the user.
-   * @param signal - Ends the pass; what is done by then is written.
+   * @param signal - Ends the pass: what is done by then is written, what fails from then on is left out. Whoever aborts it
+   * shuts the processor down.
    */
   constructor(
     private readonly root: string,
@@ -107,10 +108,7 @@ export class IndexPass {
 
   async #read(entry: FileEntry): Promise<Outcome> {
     try {
-      const info = await this.processor.run<FileInfo>(
-        { operation: 'file-info', data: entry.absolute },
-        { signal: this.signal },
-      );
+      const info = await this.processor.run<FileInfo>({ operation: 'file-info', data: entry.absolute });
       this.#done.files += 1;
       this.#done.bytes += info.size;
       return { entry, info };

@@ -4,7 +4,7 @@
 import { type Channel, type FrameView, getBridge, RecordKind, type Bridge } from '../bridge/bridge';
 import { readFrame } from '../bridge/frame';
 import { crossing } from '../bridge/native';
-import { Failure } from '../bridge/payload';
+import { AT_PORT, Failure } from '../bridge/payload';
 import { NoizylabError } from '../errors';
 import { Figures } from './figures';
 import { type Group, type Results, RunGroup } from './groups';
@@ -154,9 +154,12 @@ export class Core implements Channel, Results {
   record(kind: number, number: number, index: number, count: number, frame: FrameView): void {
     switch (kind) {
       case RecordKind.results:
-        this.#answer(number, (group) => group.results(index, frame));
+        this.hosts.settled(number, index, count);
+        if (!this.#answer(number, (group) => group.results(index, frame)))
+          this.#discard(number, index, frame);
         break;
       case RecordKind.failed:
+        this.hosts.settled(number, index, count);
         this.#answer(number, (group) => group.failed(index, count, readError(frame)));
         break;
       case RecordKind.room:
@@ -189,14 +192,23 @@ export class Core implements Channel, Results {
     return this.hosts.shared.byId(id);
   }
 
-  #answer(number: number, tell: (group: Group) => void): void {
+  /** Tells a group; `false`: it was given up. */
+  #answer(number: number, tell: (group: Group) => void): boolean {
     const group = this.#groups.get(number);
-    if (group === undefined) return; // it was given up
+    if (group === undefined) return false;
     try {
       tell(group);
     } finally {
       if (group.done) this.forget(number);
     }
+    return true;
+  }
+
+  /** Results that nobody waits for: what came for them over a port goes too. */
+  #discard(group: number, index: number, frame: FrameView): void {
+    readFrame(frame, this, (value, i) => {
+      if (value === AT_PORT) this.hosts.take(group, index + i);
+    });
   }
 }
 

@@ -10,9 +10,13 @@ import { read } from './options';
 import { portableSource } from './portable-function';
 
 /** What a worker needs to load an operation. */
-export type Definition =
+export type Definition = (
   | { kind: 'source'; name: string; source: string }
-  | { kind: 'module'; name: string; url: string; export: string };
+  | { kind: 'module'; name: string; url: string; export: string }
+) & {
+  /** It is called with the data alone, as the function of `parallelMap` is everywhere. */
+  single?: boolean;
+};
 
 /** Where an operation's code is: a function that can move, or a module (path or URL; `#name` picks an export, else the default one). */
 export type OperationSource = Function | string | URL;

@@ -60,6 +60,7 @@ function receive(): void {
 function take(message: ToHost): void {
   if (message.kind === 'share') shared.add(message.number, message.buffer);
   else if (message.kind === 'drop') shared.drop(message.number);
+  else if (message.kind === 'forget') values.delete(message.key);
   else values.set(message.key, message.value);
 }
 
@@ -79,9 +80,7 @@ function readChunk(bytes: Buffer): { number: number; segments: Segment[] } {
       end,
     };
     const given: unknown[] = [];
-    readFrame(frame, shared, (value, i) => {
-      given.push(value === AT_PORT ? fromPort(group, index + i) : value);
-    });
+    readFrame(frame, shared, (value) => given.push(value));
     segments.push({
       operation: bytes.readUInt32LE(at),
       group,
@@ -137,7 +136,9 @@ async function run(progress: Float64Array, bytes: Buffer): Promise<void> {
       progress[PROGRESS] = done;
       try {
         operation ??= await operationOf(segment.operation);
-        const result = operation(given[i], context);
+        // What came over the port is taken when its task runs: the rest of a chunk may go back.
+        const data = given[i] === AT_PORT ? fromPort(segment.group, segment.index + i) : given[i];
+        const result = operation(data, context);
         out.push(isThenable(result) ? await result : result);
       } catch (error) {
         out.push(new Failure(error as Error));
@@ -182,13 +183,17 @@ function give(number: number, done: number, segments: Segment[], results: unknow
   bridge.native.hostFinish(key, host, writer.bytes, writer.length);
 }
 
+/** A result that was sent over the port has a tag of its own. */
+function special(value: unknown): number | undefined {
+  return value === AT_PORT ? Tag.port : undefined;
+}
+
 /** Writes the results of a segment. One that cannot be encoded becomes a failure of its task alone. */
 function writeSegment(segment: Segment, out: unknown[], start: number): number {
   for (let i = 0; i < out.length; i++) {
     const value = out[i];
     if (value instanceof Transfer) out[i] = sendBack(segment.group, segment.index + i, value);
   }
-  const special = (value: unknown): number | undefined => (value === AT_PORT ? Tag.port : undefined);
   try {
     return writeResults(writer, out, { shared, special });
   } catch {

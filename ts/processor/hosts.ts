@@ -11,9 +11,12 @@ import {
   type WorkerOptions,
 } from 'node:worker_threads';
 import type { Native } from '../bridge/native';
+import { NoizylabError } from '../errors';
 import { portKey, type FromHost, type HostData, type ToHost } from './messages';
 import { SharedBufferNumbers } from './shared-buffers';
 import type { Transferable } from './types';
+
+const MOST_FAILED_STARTS = 3;
 
 interface Host {
   readonly worker: Worker;
@@ -37,7 +40,11 @@ export class Hosts {
   readonly #hosts = new Map<number, Host>();
   /** Values that came over a port before anybody asked for them. */
   readonly #values = new Map<string, unknown>();
-  readonly #waitingForReady: ((id: number) => void)[] = [];
+  /** Tasks whose data was sent to a host and that are not answered, by port key. */
+  readonly #sent = new Map<string, number>();
+  readonly #waitingForReady: { resolve: (id: number) => void; reject: (error: Error) => void }[] = [];
+  /** Hosts that ended one after another before they were ready. */
+  #failedStarts = 0;
   #last = 0;
   #closed = false;
 
@@ -68,20 +75,29 @@ export class Hosts {
   /** Ends all of them; resolves when they have ended. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const { reject } of this.#waitingForReady.splice(0)) {
+      reject(new NoizylabError('ERR_PROCESSOR_SHUT_DOWN', 'the processor was shut down'));
+    }
     const ending = [...this.#hosts.values()].map((host) => host.worker.terminate());
     this.#hosts.clear();
     await Promise.all(ending);
   }
 
-  /** The number of a host to which data may be sent by port: the one with the least of it. Starts one if there is none. */
+  /**
+   * The number of a host to which data may be sent by port: the one with the least of it. Starts one if there is none.
+   * Rejects with `ERR_PROCESSOR_WORKER_DIED` where hosts do not start.
+   */
   async pick(): Promise<number> {
     let best: number | undefined;
+    let least = Infinity;
     for (const [id, host] of this.#hosts) {
-      if (host.ready && (best === undefined || host.bound < this.#hosts.get(best)!.bound)) best = id;
+      if (host.ready && host.bound < least) [best, least] = [id, host.bound];
     }
     if (best !== undefined) return best;
-    if (this.#hosts.size === 0) this.#start();
-    return new Promise((resolve) => this.#waitingForReady.push(resolve));
+    return new Promise((resolve, reject) => {
+      this.#waitingForReady.push({ resolve, reject });
+      if (this.#hosts.size === 0) this.#start();
+    });
   }
 
   /**
@@ -96,16 +112,25 @@ export class Hosts {
     transferList: readonly Transferable[],
   ): void {
     const host = this.#hosts.get(id);
-    const message: ToHost = { kind: 'data', key: portKey(group, index), value };
     if (host === undefined) return; // it has just ended; the engine will say so of the task
-    host.bound++;
+    const key = portKey(group, index);
+    const message: ToHost = { kind: 'data', key, value };
     host.port.postMessage(message, transferList as Transferable[]);
+    host.bound++;
+    this.#sent.set(key, id);
   }
 
-  /** A task whose data was sent to a host is settled. */
-  settled(id: number): void {
-    const host = this.#hosts.get(id);
-    if (host !== undefined) host.bound--;
+  /** Tasks of a group are answered, or will never be. */
+  settled(group: number, index: number, count: number): void {
+    if (this.#sent.size === 0) return;
+    for (let i = index; i < index + count; i++) {
+      const key = portKey(group, i);
+      const host = this.#hosts.get(this.#sent.get(key) ?? 0);
+      if (!this.#sent.delete(key) || host === undefined) continue;
+      host.bound--;
+      // Without effect where the task has run.
+      tell(host.port, { kind: 'forget', key });
+    }
   }
 
   /** The result of a task that came over a port. It was posted before the engine was told of it. */
@@ -124,12 +149,20 @@ export class Hosts {
     if (key === null) return; // it was closed
     const workerData: HostData = { key, host: id, port: port2, directory: process.cwd() };
     this.native.processorHostStarting(this.handle, id);
-    const worker = new Worker(join(__dirname, 'host.js'), {
-      ...this.options,
-      name: 'noizylab-host',
-      workerData,
-      transferList: [port2],
-    });
+    let worker: Worker;
+    try {
+      worker = new Worker(join(__dirname, 'host.js'), {
+        ...this.options,
+        name: 'noizylab-host',
+        workerData,
+        transferList: [port2],
+      });
+    } catch (error) {
+      port1.close();
+      this.#failedStarts++;
+      this.#failed(id, error as Error);
+      return;
+    }
     const host: Host = { worker, port: port1, ready: false, bound: 0, error: undefined };
     this.#hosts.set(id, host);
     for (const [number, buffer] of this.shared.entries()) tell(port1, { kind: 'share', number, buffer });
@@ -150,7 +183,8 @@ export class Hosts {
     const host = this.#hosts.get(id);
     if (host === undefined) return;
     host.ready = true;
-    for (const resolve of this.#waitingForReady.splice(0)) resolve(id);
+    this.#failedStarts = 0;
+    for (const { resolve } of this.#waitingForReady.splice(0)) resolve(id);
   }
 
   #receive(port: MessagePort): void {
@@ -164,11 +198,23 @@ export class Hosts {
     host.port.close();
     const expected = !this.#hosts.delete(id);
     if (expected) return;
-    const error = host.error ?? new Error(`the worker exited with code ${code}`);
+    if (!host.ready) this.#failedStarts++;
+    this.#failed(id, host.error ?? new Error(`the worker exited with code ${code}`));
+  }
+
+  #failed(id: number, error: Error): void {
     this.native.processorHostLost(this.handle, id, error.message);
     this.owner.hostFailed(id, error);
-    // Whoever waits for a host gets the next one, or learns from the engine that there is none.
-    if (this.#waitingForReady.length > 0 && this.#hosts.size === 0 && !this.#closed) this.#start();
+    if (this.#waitingForReady.length === 0 || this.#hosts.size > 0) return;
+    // Whoever waits for a host gets the next one, unless hosts do not start at all.
+    if (this.#failedStarts < MOST_FAILED_STARTS && !this.#closed) {
+      this.#start();
+      return;
+    }
+    const died = new NoizylabError('ERR_PROCESSOR_WORKER_DIED', `no worker starts: ${error.message}`, {
+      cause: error,
+    });
+    for (const { reject } of this.#waitingForReady.splice(0)) reject(died);
   }
 
   #tellAll(message: ToHost): void {

@@ -59,10 +59,7 @@ export class Intake {
     return Math.max(0, Math.min(wanted, this.#room()));
   }
 
-  /**
-   * Lets in some of `wanted` tasks, at least one, when there is room.
-   * @param whole with `overflow: 'reject'`: all of them must have room
-   */
+  /** Lets in some of `wanted` tasks, at least one, when there is room. Rejects with the signal's reason. */
   enter(wanted: number, signal: AbortSignal | undefined): Promise<number> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {

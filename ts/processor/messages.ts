@@ -16,7 +16,8 @@ export interface HostData {
 export type ToHost =
   | { kind: 'share'; number: number; buffer: SharedArrayBuffer }
   | { kind: 'drop'; number: number }
-  | { kind: 'data'; key: string; value: unknown };
+  | { kind: 'data'; key: string; value: unknown }
+  | { kind: 'forget'; key: string };
 
 /** From a worker. */
 export type FromHost = { kind: 'ready' } | { kind: 'data'; key: string; value: unknown };

@@ -17,7 +17,7 @@ export class Operations {
 
   constructor(private readonly core: Core) {
     nativeTargets ??= new Map(
-      core.bridge.native.processorOperations().map((name, number) => [name, { hosted: false, number }]),
+      core.bridge.native.processorOperations().map((name, number) => [name, { hosted: false, number, name }]),
     );
   }
 
@@ -63,12 +63,12 @@ export class Operations {
     if (typeof source === 'function') {
       let target = this.#ofFunctions.get(source);
       if (target === undefined) {
-        target = this.#register(readDefinition(source.name, source));
+        target = this.#register({ ...readDefinition(source.name, source), single: true });
         this.#ofFunctions.set(source, target);
       }
       return target;
     }
-    const definition = readDefinition('parallelMap', source);
+    const definition: Definition = { ...readDefinition('parallelMap', source), single: true };
     const text = JSON.stringify(definition);
     let target = this.#ofModules.get(text);
     if (target === undefined) {

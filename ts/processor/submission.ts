@@ -6,12 +6,11 @@
 import { types } from 'node:util';
 import { type Encoding, layoutOf, Layout, Writer, writeFrame } from '../bridge/frame';
 import { isPlain, Tag } from '../bridge/payload';
+import { typeError } from '../errors';
 import { serialize, type SharedBuffers } from '../bridge/structured';
 import type { TaskManner } from './options';
 
 const HEADER = 64;
-/** Number of the native operation `echo`. */
-const ECHO = 0;
 /** Numbers of users' operations begin here. */
 const FIRST_HOSTED = 1 << 16;
 /** Tasks in one segment: few enough that one worker does not sit on a large part of a submission. */
@@ -23,6 +22,8 @@ const FULL = 4 * 1024 * 1024;
 export interface Target {
   readonly hosted: boolean;
   readonly number: number;
+  /** Of native operations: `echo` gives back what it gets, and `sort` works in place. */
+  readonly name?: string;
 }
 
 /** What all tasks of a segment have in common. */
@@ -70,17 +71,23 @@ export class Submission {
     this.#echo = { shared, special };
   }
 
-  /** The layout that the data of each task takes, for `add`. Throws where data cannot leave the isolate. */
-  layouts(values: readonly unknown[], target: (index: number) => Target): Uint8Array {
+  /** The layout that the data of each task takes, for `add`. Throws, naming `what[index]`, where data cannot leave the isolate. */
+  layouts(what: string, values: readonly unknown[], target: (index: number) => Target): Uint8Array {
     const layouts = new Uint8Array(values.length);
     for (let i = 0; i < values.length; i++) {
       const value = values[i];
+      checkInPlace(target(i), value);
       const encoding = this.#encodingFor(target(i));
       const layout = layoutOf(value, encoding);
       layouts[i] = layout;
       // What V8 has to encode may turn out not to be cloneable; better now than when half of the tasks have crossed.
       if (layout === Layout.mixed && typeof value !== 'string' && value !== undefined && !isMemory(value)) {
-        serialize(value, encoding.shared);
+        try {
+          serialize(value, encoding.shared);
+        } catch (error) {
+          if (error instanceof Error) error.message = `${what}[${i}]: ${error.message}`;
+          throw error;
+        }
       }
     }
     return layouts;
@@ -103,6 +110,7 @@ export class Submission {
 
   /** Adds one task. Successive ones of one group that are alike become one segment. */
   addOne(head: SegmentHead, index: number, value: unknown): void {
+    checkInPlace(head.target, value);
     const encoding = this.#encodingFor(head.target);
     const layout = layoutOf(value, encoding);
     if (layout === Layout.mixed || head.cancellable === true || head.timeout !== undefined) {
@@ -156,9 +164,9 @@ export class Submission {
     }
   }
 
-  #encodingFor({ hosted, number }: Target): Encoding {
+  #encodingFor({ hosted, name }: Target): Encoding {
     if (hosted) return this.#shared;
-    return number === ECHO ? this.#echo : this.#native;
+    return name === 'echo' ? this.#echo : this.#native;
   }
 
   /** Writes the segment of single tasks. */
@@ -248,8 +256,8 @@ export class Submission {
 }
 
 /** What an operation hands back when it says "the same": for one over memory in an object of options, the memory. */
-export function handedBack({ hosted, number }: Target, data: unknown): unknown {
-  if (hosted || number === ECHO || typeof data !== 'object' || data === null || !isMemory(data)) return data;
+export function handedBack({ hosted, name }: Target, data: unknown): unknown {
+  if (hosted || name === 'echo' || typeof data !== 'object' || data === null || !isMemory(data)) return data;
   if (ArrayBuffer.isView(data) || types.isAnyArrayBuffer(data)) return data;
   const { data: bytes, values } = data as { data?: unknown; values?: unknown };
   return values ?? bytes;
@@ -263,11 +271,23 @@ function isMemory(value: unknown): boolean {
   return ArrayBuffer.isView(values ?? data);
 }
 
+/** @throws TypeError `ERR_PROCESSOR_INVALID_DATA`: an operation that works in place cannot be given memory that may move. */
+function checkInPlace({ name }: Target, data: unknown): void {
+  if (name !== 'sort' || typeof data !== 'object' || data === null) return;
+  const { values } = data as { values?: unknown };
+  const view = ArrayBuffer.isView(data) ? data : values;
+  if (!ArrayBuffer.isView(view) || (view.buffer as { resizable?: boolean }).resizable !== true) return;
+  throw typeError(
+    'ERR_PROCESSOR_INVALID_DATA',
+    "operation 'sort' works in place and takes no view of a resizable buffer, whose memory may move; give it view.slice()",
+  );
+}
+
 /** The typed array that shows all of a view or buffer; `undefined` for anything else. Resizable memory may move: it is copied. */
 function asArray(value: unknown): NodeJS.TypedArray | undefined {
   if (ArrayBuffer.isView(value)) {
     const view = types.isTypedArray(value)
-      ? (value as NodeJS.TypedArray)
+      ? value
       : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     return (value.buffer as { resizable?: boolean }).resizable === true ? view.slice() : view;
   }

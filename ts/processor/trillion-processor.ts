@@ -2,7 +2,7 @@
  * TrillionProcessor: many tasks on all cores, with a bounded queue. The engine's `processor/` does the work.
  */
 import { EventEmitter } from 'node:events';
-import { NoizylabError } from '../errors';
+import { NoizylabError, typeError } from '../errors';
 import { onAbort } from '../parallel/abort';
 import { mapConcurrently } from '../parallel/map-concurrently';
 import { Core } from './core';
@@ -28,6 +28,9 @@ import type {
   TaskOutcome,
   Transferable,
 } from './types';
+
+/** Node's timers hold no longer wait. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * A parallel processor.
@@ -91,7 +94,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     const { length } = list.data;
     if (length === 0) return [];
     const core = this.#core;
-    const layouts = core.submission.layouts(list.data, (index) => list.headOf(index).target);
+    const layouts = core.submission.layouts('tasks', list.data, (index) => list.headOf(index).target);
     const refusal = core.intake.refusal(length);
     if (refusal !== undefined) throw refusal;
 
@@ -140,7 +143,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     try {
       return this.#run(task, options) as Promise<R>;
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -302,7 +305,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     const signal = read.signal('signal', given.signal);
     const timeout = readTimeout(given.timeout);
     const target = this.#operations.find(task.operation, transferList !== undefined);
-    if (signal?.aborted) return Promise.reject(signal.reason as Error);
+    if (signal?.aborted) return Promise.reject(signal.reason);
     const { intake } = this.#core;
     const refusal = intake.refusal(1);
     if (refusal !== undefined) throw refusal;
@@ -335,17 +338,47 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
         if (single.done) return;
         single.abandon(reason);
         core.cancel(group, stop);
+        core.hosts.settled(group, 0, 1);
       };
       single.onSettled = onAbort(signal, () => giveUp(signal?.reason, true));
       const submit = async (): Promise<void> => {
-        const entry = this.#enter(1, signal);
-        if (typeof entry !== 'number') await entry;
+        const left = this.#enterInTime(head.timeout, signal);
+        const timed = { ...head, timeout: left instanceof Promise ? await left : left };
         if (single.done) return;
-        if (transferList === undefined) core.submission.addOne(head, 0, data);
-        else await this.#sendByPort(head, 0, data, transferList);
+        if (transferList === undefined) core.submission.addOne(timed, 0, data);
+        else await this.#sendByPort(timed, 0, data, transferList);
       };
       submit().catch((error: unknown) => giveUp(error, false));
     });
+  }
+
+  /** Lets one task in, at once or after a wait that counts towards its timeout. Returns what is left of that. */
+  #enterInTime(
+    timeout: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<number | undefined> | number | undefined {
+    if (this.#core.intake.tryEnter(1) > 0) return timeout;
+    return this.#waitInTime(timeout, signal);
+  }
+
+  async #waitInTime(
+    timeout: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<number | undefined> {
+    const ended = new AbortController();
+    const release = onAbort(signal, () => ended.abort(signal?.reason));
+    const began = performance.now();
+    const timer =
+      timeout === undefined || timeout > LONGEST_TIMER
+        ? undefined
+        : setTimeout(() => ended.abort(timedOut(timeout)), timeout);
+    try {
+      await this.#core.waitFor(this.#core.intake.enter(1, ended.signal));
+    } finally {
+      clearTimeout(timer);
+      release();
+    }
+    return timeout === undefined ? undefined : Math.max(1, timeout - (performance.now() - began));
   }
 
   /** A task whose data moves: it goes to one worker over a port, and only that worker can run it. */
@@ -360,7 +393,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     try {
       hosts.send(host, head.group, index, data, transferList);
     } catch (cause) {
-      throw new NoizylabError(
+      throw typeError(
         'ERR_PROCESSOR_NOT_CLONEABLE',
         `the data cannot be moved to a worker: ${cause instanceof Error ? cause.message : String(cause)}`,
         { cause },
@@ -376,10 +409,10 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     signal: AbortSignal | undefined,
     progress: (completed: number) => void,
   ): Promise<unknown[]> {
-    if (signal?.aborted) return Promise.reject(signal.reason as Error);
+    if (signal?.aborted) return Promise.reject(signal.reason);
     if (items.length === 0) return Promise.resolve([]);
     const core = this.#core;
-    const layouts = core.submission.layouts(items, () => target);
+    const layouts = core.submission.layouts('items', items, () => target);
     const group = core.nextGroup();
     const head: SegmentHead = { target, group, manner, cancellable: true };
     return new Promise((resolve, reject) => {
@@ -389,7 +422,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       });
       const fail = (reason: unknown): void => {
         release();
-        reject(reason as Error);
+        reject(reason);
         core.cancel(group, false);
       };
       const succeed = (values: unknown[]): void => {
@@ -414,9 +447,10 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
   #progress(total: number, batchSize: number): (completed: number) => void {
     let told = 0;
     return (completed) => {
-      while (told < total && (completed >= told + batchSize || completed === total)) {
-        told = Math.min(total, told + batchSize);
+      for (let next = Math.min(total, told + batchSize); completed >= next && told < total;) {
+        told = next;
         this.emit('batchComplete', { completed: told, total });
+        next = Math.min(total, told + batchSize);
       }
     };
   }
@@ -444,6 +478,13 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       });
     }
   }
+}
+
+function timedOut(timeout: number): NoizylabError {
+  return new NoizylabError(
+    'ERR_PROCESSOR_TIMEOUT',
+    `the task did not start within its timeout of ${timeout} ms: the processor had no room for it`,
+  );
 }
 
 function shutDown(): NoizylabError {

@@ -2,7 +2,7 @@
 //!
 //! A value is a [`Tag`] and its bytes. The face encodes it once, the engine stores it as bytes, and whoever asks for
 //! it decodes it once. JSON values travel as JSON text, strings and buffers raw, numbers as eight bytes; what JSON
-//! cannot carry travels in V8's own format, which the engine never looks into.
+//! cannot carry travels in V8's own format, in which the engine reads nothing but plain arrays of numbers.
 
 use std::marker::PhantomData;
 
@@ -20,7 +20,7 @@ pub enum Tag {
     Text = 3,
     /// Raw bytes; JavaScript sees a `Buffer`.
     Bytes = 4,
-    /// V8's serialization format; opaque to the engine.
+    /// V8's serialization format; opaque to the engine, but for plain arrays of numbers.
     V8 = 5,
     /// A failure: JSON text of `{ code, message, ... }`.
     Error = 6,
@@ -207,4 +207,9 @@ pub enum Input<'a> {
     /// A JSON object of options beside the memory that it was given with, as in `{ values: Float64Array, bins: 20 }`:
     /// the object without that property, and the memory.
     ViewWith(View<'a>, &'a str),
+    /// A plain array of numbers that JSON cannot write: NaN, infinity or `-0` among them.
+    Numbers(&'a [f64]),
+    /// A JSON object of options beside such an array, as in `{ values: [1, NaN], bins: 20 }`: the object without that
+    /// property, and the numbers.
+    NumbersWith(&'a [f64], &'a str),
 }

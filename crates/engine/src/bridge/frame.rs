@@ -122,6 +122,11 @@ impl FrameBuilder {
         self.table.len()
     }
 
+    /// Bytes of the values so far.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The frame, in the most compact layout that its values allow.
     pub fn finish(mut self) -> Frame {
         let count = u32::try_from(self.table.len()).expect("a frame holds fewer than 2^32 values");

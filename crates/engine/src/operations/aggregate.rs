@@ -2,8 +2,9 @@
 
 use super::Operation;
 use super::echo;
+use super::list::List;
 use super::number;
-use super::numbers::Numbers;
+use super::numbers::{Numbers, is_list};
 use super::sum::total;
 use crate::cancel::Cancel;
 use crate::error::Error;
@@ -13,7 +14,8 @@ const OPERATION: Operation = Operation::Aggregate;
 
 pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
     let numbers = match input {
-        Input::Json(json) if json.trim_ascii_start().starts_with('[') => Numbers::List(json),
+        Input::Json(json) if is_list(json) => Numbers::List(List::Json(json)),
+        Input::Numbers(values) => Numbers::List(List::Numbers(values)),
         Input::View(view) => Numbers::view(OPERATION, view, &input)?,
         _ => return Ok(echo::run(input, out)),
     };

@@ -22,7 +22,7 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
         Input::Undefined | Input::Text(_) => DEFAULT_ITERATIONS,
         Input::Number(value) if value.is_finite() => DEFAULT_ITERATIONS,
         Input::Json(json) => iterations_of(json, &input)?,
-        Input::Number(_) | Input::View(_) | Input::ViewWith(..) => return Err(OPERATION.refuse(&input)),
+        _ => return Err(OPERATION.refuse(&input)),
     };
     let computed = sum_of_roots(iterations.ceil() as u64, cancel)?;
 
@@ -37,7 +37,7 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
         Input::Text(text) => {
             serde_json::to_writer(&mut *out, text).expect("writing to memory cannot fail");
         }
-        Input::Undefined | Input::View(_) | Input::ViewWith(..) => {}
+        _ => {}
     }
     out.push(b'}');
     Ok(Tag::Json)

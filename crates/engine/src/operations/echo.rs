@@ -3,7 +3,8 @@
 use super::number;
 use crate::payload::{Input, Tag};
 
-/// The value itself. Memory that JavaScript owns does not move: the face hands the same object back.
+/// The value itself. Memory that JavaScript owns does not move, and numbers that JSON cannot write need not: the face
+/// hands the same object back.
 pub(super) fn run(input: Input<'_>, out: &mut Vec<u8>) -> Tag {
     match input {
         Input::Undefined => Tag::Undefined,
@@ -16,6 +17,6 @@ pub(super) fn run(input: Input<'_>, out: &mut Vec<u8>) -> Tag {
             out.extend_from_slice(text.as_bytes());
             Tag::Text
         }
-        Input::View(_) | Input::ViewWith(..) => Tag::Same,
+        Input::View(_) | Input::ViewWith(..) | Input::Numbers(_) | Input::NumbersWith(..) => Tag::Same,
     }
 }

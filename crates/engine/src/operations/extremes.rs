@@ -16,8 +16,8 @@ pub(super) fn run_min(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> R
     let (numbers, _) = Numbers::read(Operation::Min, &input, ["values"])?;
     let mut least = f64::INFINITY;
     match numbers {
-        Numbers::List(json) => {
-            for_each_number(Operation::Min, json, cancel, |value| least = min_of(least, value))?;
+        Numbers::List(list) => {
+            for_each_number(Operation::Min, list, cancel, |value| least = min_of(least, value))?;
         }
         Numbers::View(view) => with_elements!(view, elements => {
             least = blocks::map(elements, cancel, Numeric::block_min)?.into_iter().fold(least, min_of);
@@ -31,8 +31,8 @@ pub(super) fn run_max(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> R
     let (numbers, _) = Numbers::read(Operation::Max, &input, ["values"])?;
     let mut most = f64::NEG_INFINITY;
     match numbers {
-        Numbers::List(json) => {
-            for_each_number(Operation::Max, json, cancel, |value| most = max_of(most, value))?;
+        Numbers::List(list) => {
+            for_each_number(Operation::Max, list, cancel, |value| most = max_of(most, value))?;
         }
         Numbers::View(view) => with_elements!(view, elements => {
             most = blocks::map(elements, cancel, Numeric::block_max)?.into_iter().fold(most, max_of);

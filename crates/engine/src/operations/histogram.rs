@@ -54,7 +54,7 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
     }
     match numbers {
         Numbers::View(view) => with_elements!(view, elements => count(elements, bins, min, max, cancel, out)),
-        Numbers::List(json) => count(&collect_numbers(OPERATION, json, cancel)?, bins, min, max, cancel, out),
+        Numbers::List(list) => count(&collect_numbers(OPERATION, list, cancel)?, bins, min, max, cancel, out),
     }
 }
 

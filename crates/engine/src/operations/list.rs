@@ -1,4 +1,5 @@
-//! Plain arrays of numbers: read from JSON as they stream by, written as JSON or, if need be, in V8's format.
+//! Plain arrays of numbers: JSON text that is read as it streams by, or numbers; written as JSON or, if need be, in V8's
+//! format.
 
 use std::fmt;
 
@@ -7,6 +8,7 @@ use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Operation;
+use super::v8_list;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::payload::Tag;
@@ -16,11 +18,38 @@ const STRIDE: usize = 1 << 16;
 /// Integers below this are written without a fraction.
 const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
 
-/// Calls `each` with every element of a JSON array and returns how many there were.
+/// A plain array.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum List<'a> {
+    /// JSON text, not yet read.
+    Json(&'a str),
+    /// Numbers, such as JSON cannot write among them.
+    Numbers(&'a [f64]),
+}
+
+/// Calls `each` with every element of a plain array and returns how many there were.
 ///
 /// # Errors
-/// [`Error::InvalidData`] naming the first element that is not a finite number.
+/// [`Error::InvalidData`] naming the first element that is not a number, [`Error::Cancelled`].
 pub(super) fn for_each_number(
+    operation: Operation,
+    list: List<'_>,
+    cancel: &Cancel,
+    mut each: impl FnMut(f64),
+) -> Result<usize, Error> {
+    match list {
+        List::Json(json) => for_each_in_json(operation, json, cancel, each),
+        List::Numbers(values) => {
+            for chunk in values.chunks(STRIDE) {
+                cancel.check()?;
+                chunk.iter().copied().for_each(&mut each);
+            }
+            Ok(values.len())
+        }
+    }
+}
+
+fn for_each_in_json(
     operation: Operation,
     json: &str,
     cancel: &Cancel,
@@ -38,17 +67,22 @@ pub(super) fn for_each_number(
     }
 }
 
-/// All elements of a JSON array of numbers.
-pub(super) fn collect_numbers(operation: Operation, json: &str, cancel: &Cancel) -> Result<Vec<f64>, Error> {
+/// All elements of a plain array.
+pub(super) fn collect_numbers(
+    operation: Operation,
+    list: List<'_>,
+    cancel: &Cancel,
+) -> Result<Vec<f64>, Error> {
     let mut values = Vec::new();
-    for_each_number(operation, json, cancel, |value| values.push(value))?;
+    for_each_number(operation, list, cancel, |value| values.push(value))?;
     Ok(values)
 }
 
 /// Appends a plain array: JSON text if every element is finite, else V8's format.
 pub(super) fn push_list(values: &[f64], cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
     if !values.iter().all(|value| value.is_finite()) {
-        return push_v8_list(values, cancel, out);
+        v8_list::push(values, cancel, out)?;
+        return Ok(Tag::V8);
     }
     out.push(b'[');
     for (part, chunk) in values.chunks(STRIDE).enumerate() {
@@ -75,44 +109,12 @@ pub(super) fn push_number(value: f64, out: &mut Vec<u8>) {
     written.expect("writing to memory cannot fail");
 }
 
-/// Appends a dense array of doubles in V8's serialization format (`value-serializer.cc`), written as version 13, which
-/// every supported Node reads: header, `A`, length, elements of `N` and eight bytes, `$`, no properties, length.
-fn push_v8_list(values: &[f64], cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
-    out.extend_from_slice(&[0xff, 13, b'A']);
-    push_varint(values.len(), out);
-    for chunk in values.chunks(STRIDE) {
-        cancel.check()?;
-        for value in chunk {
-            out.push(b'N');
-            out.extend_from_slice(&value.to_le_bytes());
-        }
-    }
-    out.extend_from_slice(b"$\0");
-    push_varint(values.len(), out);
-    Ok(Tag::V8)
-}
-
-fn push_varint(mut value: usize, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
 #[cold]
 fn refuse_element(operation: Operation, json: &str, index: usize) -> Error {
     let mut element = None;
     // The array is known to be broken at `index` or to hold something else there: only what was found counts.
     let _ = serde_json::Deserializer::from_str(json).deserialize_seq(Nth { index, element: &mut element });
-    let given = match element {
-        Some(raw) if raw.chars().count() > 40 => {
-            format!("{}… at index {index}", raw.chars().take(40).collect::<String>())
-        }
-        Some(raw) => format!("{raw} at index {index}"),
-        None => format!("no JSON value at index {index}"),
-    };
-    operation.refuse_part("an array of numbers only", given)
+    operation.refuse_element(element.unwrap_or("no JSON value"), index)
 }
 
 struct Numbers<'c, F> {

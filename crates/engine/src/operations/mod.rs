@@ -14,7 +14,7 @@
 //! | numbers | `sum`, `min`, `max`, `mean`, `sort`, `histogram`, `quantiles` | an array of numbers, a typed array, or `{ values, ...options }` |
 //!
 //! Where a plain array is given and an array comes back, it is a plain array: JSON text when every element is finite,
-//! else V8's format, which can say NaN and Infinity. Properties that an operation does not know are left alone.
+//! else V8's format, which can say NaN and Infinity. In that format such arrays arrive, too: see [`run_v8`]. Properties that an operation does not know are left alone.
 
 mod aggregate;
 mod batches;
@@ -44,10 +44,15 @@ mod sort;
 mod source;
 mod sum;
 mod transform;
+mod v8_data;
+mod v8_list;
+mod v8_object;
+mod v8_reader;
 
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::payload::{Input, Tag};
+pub use v8_data::run_v8;
 
 /// A native operation; the number is what crosses the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

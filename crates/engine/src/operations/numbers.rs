@@ -1,7 +1,8 @@
-//! The data of a numeric operation: memory of a typed array, or a plain array as JSON text.
+//! The data of a numeric operation: memory of a typed array, or a plain array.
 
 use super::Operation;
 use super::fields::fields;
+use super::list::List;
 use crate::error::Error;
 use crate::payload::{Element, Input, View};
 
@@ -10,8 +11,8 @@ use crate::payload::{Element, Input, View};
 pub(super) enum Numbers<'a> {
     /// In a typed array other than `BigInt64Array` and `BigUint64Array`.
     View(View<'a>),
-    /// In a JSON array, not yet read.
-    List(&'a str),
+    /// In a plain array.
+    List(List<'a>),
 }
 
 impl<'a> Numbers<'a> {
@@ -29,11 +30,16 @@ impl<'a> Numbers<'a> {
                 let found = fields(options, names).ok_or_else(refuse)?;
                 Ok((Self::view(operation, view, input)?, found))
             }
-            Input::Json(json) if is_list(json) => Ok((Self::List(json), [None; N])),
+            Input::Numbers(values) => Ok((Self::List(List::Numbers(values)), [None; N])),
+            Input::NumbersWith(values, options) => {
+                let found = fields(options, names).ok_or_else(refuse)?;
+                Ok((Self::List(List::Numbers(values)), found))
+            }
+            Input::Json(json) if is_list(json) => Ok((Self::List(List::Json(json)), [None; N])),
             Input::Json(json) => {
                 let found = fields(json, names).ok_or_else(refuse)?;
                 match found[0] {
-                    Some(values) if is_list(values) => Ok((Self::List(values), found)),
+                    Some(values) if is_list(values) => Ok((Self::List(List::Json(values)), found)),
                     _ => Err(refuse()),
                 }
             }
@@ -53,7 +59,8 @@ impl<'a> Numbers<'a> {
     }
 }
 
-fn is_list(json: &str) -> bool {
+/// Whether JSON text is that of an array.
+pub(super) fn is_list(json: &str) -> bool {
     json.trim_ascii_start().starts_with('[')
 }
 

@@ -8,7 +8,7 @@
 use super::Operation;
 use super::blocks;
 use super::float_key::FloatKey;
-use super::list::{collect_numbers, for_each_number, push_list};
+use super::list::{List, collect_numbers, for_each_number, push_list};
 use super::numbers::Numbers;
 use super::order;
 use crate::cancel::Cancel;
@@ -26,9 +26,9 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
     };
     let quantiles = match numbers {
         Numbers::View(view) => of_view(view, &q, cancel)?,
-        Numbers::List(json) => {
+        Numbers::List(list) => {
             let mut bits = Vec::new();
-            for_each_number(OPERATION, json, cancel, |value| bits.push(value.to_bits() as i64))?;
+            for_each_number(OPERATION, list, cancel, |value| bits.push(value.to_bits() as i64))?;
             of_doubles(&bits, &q, cancel)?
         }
     };
@@ -37,7 +37,7 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
 
 fn read_q(raw: &str, cancel: &Cancel) -> Result<Vec<f64>, Error> {
     const EXPECTED: &str = "'q' as an array of numbers from 0 to 1";
-    let q = collect_numbers(OPERATION, raw, cancel).map_err(|error| match error {
+    let q = collect_numbers(OPERATION, List::Json(raw), cancel).map_err(|error| match error {
         Error::InvalidData { .. } => OPERATION.refuse_part(EXPECTED, raw),
         other => other,
     })?;

@@ -6,12 +6,33 @@ use crate::payload::{Element, Input, View};
 
 /// Longest picture of a given value, in characters.
 const PICTURE_LENGTH: usize = 80;
+/// Longest picture of an element, in characters.
+const ELEMENT_LENGTH: usize = 41;
 
 impl Operation {
     /// The error for data that the operation does not take.
     #[cold]
     pub(super) fn refuse(self, given: &Input<'_>) -> Error {
         self.refuse_part(self.takes(), picture(given))
+    }
+
+    /// The error for data that the operation does not take, told in words; `given` is shortened.
+    #[cold]
+    pub(crate) fn refuse_described(self, given: &str) -> Error {
+        self.refuse_part(self.takes(), given)
+    }
+
+    /// The error for data that ends early or says what cannot be.
+    #[cold]
+    pub(super) fn refuse_damaged(self) -> Error {
+        self.refuse_described("data that is damaged")
+    }
+
+    /// The error for an element of an array that is not a number.
+    #[cold]
+    pub(super) fn refuse_element(self, found: &str, index: usize) -> Error {
+        let found = shorten_to(found, ELEMENT_LENGTH);
+        self.refuse_part("an array of numbers only", format!("{found} at index {index}"))
     }
 
     /// The error for a property of the data, or an element of it; `given` is shortened.
@@ -45,14 +66,29 @@ impl Operation {
 pub(super) fn picture(input: &Input<'_>) -> String {
     match input {
         Input::Undefined => "undefined".into(),
-        Input::Number(value) if *value == f64::INFINITY => "Infinity".into(),
-        Input::Number(value) if *value == f64::NEG_INFINITY => "-Infinity".into(),
-        Input::Number(value) => value.to_string(),
+        Input::Number(value) => number_text(*value),
         Input::Json(json) => (*json).into(),
         Input::Text(text) => format!("'{}'", shorten_to(text, PICTURE_LENGTH - 2)),
         Input::View(view) => picture_view(view),
         Input::ViewWith(view, options) => format!("{} with options {options}", picture_view(view)),
+        Input::Numbers(values) => picture_numbers(values),
+        Input::NumbersWith(values, options) => format!("{} with options {options}", picture_numbers(values)),
     }
+}
+
+/// A number as JavaScript writes it, but for its exponents.
+pub(super) fn number_text(value: f64) -> String {
+    match value {
+        f64::INFINITY => "Infinity".into(),
+        f64::NEG_INFINITY => "-Infinity".into(),
+        _ => value.to_string(),
+    }
+}
+
+fn picture_numbers(values: &[f64]) -> String {
+    // More would be cut off again.
+    let shown: Vec<String> = values.iter().take(PICTURE_LENGTH / 2).copied().map(number_text).collect();
+    format!("[{}]", shown.join(","))
 }
 
 fn picture_view(view: &View<'_>) -> String {

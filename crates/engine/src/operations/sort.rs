@@ -27,9 +27,9 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
             sort_view(view, descending, cancel)?;
             Ok(Tag::Same)
         }
-        Numbers::List(json) => {
+        Numbers::List(list) => {
             let mut keys = Vec::new();
-            for_each_number(OPERATION, json, cancel, |value| {
+            for_each_number(OPERATION, list, cancel, |value| {
                 keys.push((value.to_bits() as i64).to_key(descending));
             })?;
             order::sort(&mut keys, cancel)?;

@@ -54,7 +54,7 @@ impl<'a> Source<'a> {
                     _ => Err(refuse()),
                 }
             }
-            Input::Undefined | Input::Number(_) => Err(refuse()),
+            Input::Undefined | Input::Number(_) | Input::Numbers(_) | Input::NumbersWith(..) => Err(refuse()),
         }
     }
 

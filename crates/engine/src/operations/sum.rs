@@ -35,9 +35,9 @@ pub(super) fn total(
     cancel: &Cancel,
 ) -> Result<(f64, usize), Error> {
     match numbers {
-        Numbers::List(json) => {
+        Numbers::List(list) => {
             let mut sum = 0.0;
-            let count = for_each_number(operation, json, cancel, |value| sum += value)?;
+            let count = for_each_number(operation, list, cancel, |value| sum += value)?;
             Ok((sum, count))
         }
         Numbers::View(view) => with_elements!(view, elements => {

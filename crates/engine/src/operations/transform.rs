@@ -5,7 +5,8 @@
 
 use super::Operation;
 use super::echo;
-use super::list::{collect_numbers, for_each_number, push_list, push_number};
+use super::list::{List, collect_numbers, for_each_number, push_list, push_number};
+use super::numbers::is_list;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::payload::{Element, Input, Tag, View};
@@ -17,17 +18,18 @@ const HEADER_LENGTH: usize = 8;
 
 pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
     match input {
-        Input::Json(json) if json.trim_ascii_start().starts_with('[') => double_list(json, cancel, out),
+        Input::Json(json) if is_list(json) => double_json(json, cancel, out),
+        Input::Numbers(values) => push_list(&doubled(values), cancel, out),
         Input::View(view) => double_view(view, cancel, out),
         _ => Ok(echo::run(input, out)),
     }
 }
 
-fn double_list(json: &str, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
+fn double_json(json: &str, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
     let start = out.len();
     let mut all_finite = true;
     out.push(b'[');
-    let count = for_each_number(OPERATION, json, cancel, |value| {
+    let count = for_each_number(OPERATION, List::Json(json), cancel, |value| {
         let doubled = value * 2.0;
         all_finite &= doubled.is_finite();
         push_number(doubled, out);
@@ -35,15 +37,18 @@ fn double_list(json: &str, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Er
     })?;
     if !all_finite {
         out.truncate(start);
-        let mut values = collect_numbers(OPERATION, json, cancel)?;
-        values.iter_mut().for_each(|value| *value *= 2.0);
-        return push_list(&values, cancel, out);
+        let values = collect_numbers(OPERATION, List::Json(json), cancel)?;
+        return push_list(&doubled(&values), cancel, out);
     }
     if count > 0 {
         out.pop();
     }
     out.push(b']');
     Ok(Tag::Json)
+}
+
+fn doubled(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|value| value * 2.0).collect()
 }
 
 fn double_view(view: View<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {

@@ -21,7 +21,6 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::state::Source;
 use crate::bridge::frame::{align8, index_json, index_mixed};
 use crate::bridge::{Layout, Loan};
 use crate::operations::Operation;
@@ -126,7 +125,7 @@ impl Batch {
                 let view = unsafe { View::new(lent.element, lent.pointer, lent.bytes) };
                 if options.is_empty() { Input::View(view) } else { Input::ViewWith(view, text(options)?) }
             }
-            _ => return Err("values that are neither JSON, text, bytes nor numbers"),
+            _ => return Err("a value of a kind that only JavaScript knows"),
         })
     }
 
@@ -163,17 +162,6 @@ pub(crate) struct Submitted {
     pub timeout: Option<Duration>,
     pub cancellable: bool,
     pub batch: Batch,
-}
-
-impl Submitted {
-    /// The queue that its tasks wait in.
-    pub fn source(&self) -> Source {
-        match (self.host, self.target) {
-            (Some(host), _) => Source::Bound(host),
-            (None, Target::Native(_)) => Source::Native,
-            (None, Target::Hosted(_)) => Source::Hosted,
-        }
-    }
 }
 
 /// Reads a submission. `None` if it is damaged.

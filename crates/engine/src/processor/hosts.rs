@@ -116,7 +116,7 @@ impl Processor {
             }
             let mut failed = result.failures.min(count);
             self.words.add(words::PROCESSED, f64::from(count - failed));
-            if failed > 0 && segment.retries > 0 {
+            if failed > 0 && segment.may_retry() {
                 split_failures(segment, &result.frame, &mut deliveries, &mut again);
                 state.finish(segment.group, count - failed);
                 failed = 0;
@@ -138,6 +138,9 @@ impl Processor {
         for segment in again.into_iter().chain(rest_of(&running.chunk, returned.done)).rev() {
             if state.stopped {
                 self.fail(&mut state, &segment, &Error::ShutDown);
+            } else if segment.host.is_some_and(|host| !state.hosts.contains_key(&host)) {
+                let reason = "it held the task's transferred data".to_owned();
+                self.fail(&mut state, &segment, &Error::WorkerDied { reason });
             } else {
                 state.put_back(segment);
             }
@@ -185,7 +188,7 @@ impl Processor {
             let position = index - segment.base;
             let one = segment.part(position, position + 1);
             self.run_again(state, segment.part(position + 1, segment.to), died);
-            if one.retries > 0 {
+            if one.may_retry() {
                 self.words.add(words::RETRIED, 1.0);
                 state.put_back(Segment { retries: one.retries - 1, attempt: one.attempt + 1, ..one });
             } else if !one.is_cancelled() {
@@ -200,7 +203,7 @@ impl Processor {
         if segment.len() == 0 || segment.is_cancelled() {
             return;
         }
-        if segment.bound {
+        if segment.host.is_some() {
             self.fail(state, &segment, died);
         } else {
             self.words.add(words::RERUN, f64::from(segment.len()));

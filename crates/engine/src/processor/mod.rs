@@ -37,7 +37,7 @@ pub use self::config::Config;
 use self::deadline::{Deadlines, Due, OnDue};
 pub use self::host::WORD_PROGRESS;
 use self::queue::Segment;
-use self::state::{Control, Kind, Phase, State};
+use self::state::{Control, Kind, Phase, Source, State};
 use self::words::ProcessorWords;
 use crate::bridge::{Frame, Layout, Outbox, Record, RecordKind};
 use crate::cancel::Cancel;
@@ -138,7 +138,7 @@ impl Processor {
                     cancel: Cancel::default(),
                     open: 0,
                     queued: 0,
-                    source: one.source(),
+                    source: Source::of(one.target, one.host),
                     timeout: one.timeout,
                 });
                 control.open += length as usize;
@@ -162,12 +162,12 @@ impl Processor {
                 attempt: 0,
                 cancel,
                 timed: one.timeout.is_some(),
-                bound: one.host.is_some(),
+                host: one.host,
             };
             if one.host.is_some_and(|host| !state.hosts.contains_key(&host)) {
                 lost.push(segment);
             } else {
-                state.enqueue(segment, one.host);
+                state.enqueue(segment);
             }
         }
         for segment in lost {

@@ -15,7 +15,12 @@ use crate::bridge::{Frame, FrameBuilder};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::operations::{self, Operation};
-use crate::payload::{Input, Tag};
+use crate::payload::Tag;
+
+/// Results beyond so many bytes leave in frames of their own.
+const LARGE_FRAME: usize = 16 << 20;
+/// A value on the wire is shorter: its length stands in 32 bits, with some room for the frame around it.
+const LARGEST_VALUE: u64 = u32::MAX as u64 - (1 << 20);
 
 /// What became of a chunk.
 #[derive(Default)]
@@ -145,7 +150,13 @@ impl Processor {
                 }
                 let result = builder.push(|out| run_one(operation, segment, position, cancel, out));
                 match result {
-                    Ok(()) => outcome.processed += 1,
+                    Ok(()) => {
+                        outcome.processed += 1;
+                        if builder.length() > LARGE_FRAME {
+                            outcome.flush(segment, first, std::mem::replace(&mut builder, FrameBuilder::new()));
+                            first = segment.base + position + 1;
+                        }
+                    }
                     // Its group was forgotten meanwhile: nobody waits for an answer.
                     Err(_) if segment.is_cancelled() => {}
                     // The processor was shut down by force: what is not finished comes back and fails.
@@ -198,35 +209,29 @@ fn run_one(
     out: &mut Vec<u8>,
 ) -> Result<Tag, Error> {
     if let Some((tag, bytes)) = segment.batch.value(position)
-        && comes_back(operation, tag, bytes)
+        && operation == Operation::Echo
+        && tag != Tag::Borrowed
     {
         out.extend_from_slice(bytes);
         return Ok(tag);
     }
-    let refuse = |given: &str| Error::InvalidData {
-        operation: operation.name(),
-        expected: "values of JSON, strings, numbers and typed arrays",
-        given: given.to_owned(),
+    let run = |out: &mut Vec<u8>| match segment.batch.value(position) {
+        Some((Tag::V8, bytes)) => operations::run_v8(operation, bytes, cancel, out),
+        _ => {
+            let refuse = |given| operation.refuse_described(given);
+            operations::run(operation, segment.batch.input(position).map_err(refuse)?, cancel, out)
+        }
     };
-    let input: Input<'_> = segment.batch.input(position).map_err(refuse)?;
     // The output is truncated on failure and the input is only read (sorting in place moves whole elements), so a
     // panic leaves nothing half-changed behind.
-    catch_unwind(AssertUnwindSafe(|| operations::run(operation, input, cancel, out))).unwrap_or_else(
-        |panic| Err(Error::Panicked { operation: operation.name(), reason: message_of(&*panic) }),
-    )
-}
-
-/// Whether an operation hands a value back without a look into it.
-fn comes_back(operation: Operation, tag: Tag, bytes: &[u8]) -> bool {
-    /// V8's format: a header of two bytes, then `A` for a dense array and `a` for a sparse one.
-    const V8_ARRAYS: [u8; 2] = *b"Aa";
-    match operation {
-        Operation::Echo => tag != Tag::Borrowed,
-        Operation::Transform | Operation::Aggregate => {
-            tag == Tag::V8 && bytes.get(2).is_some_and(|kind| !V8_ARRAYS.contains(kind))
-        }
-        _ => false,
+    let start = out.len();
+    let result = catch_unwind(AssertUnwindSafe(|| run(out)));
+    if (out.len() - start) as u64 > LARGEST_VALUE {
+        return Err(Error::TooLarge { operation: operation.name(), limit: LARGEST_VALUE });
     }
+    result.unwrap_or_else(|panic| {
+        Err(Error::Panicked { operation: operation.name(), reason: message_of(&*panic) })
+    })
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::batch::{Batch, Target};
+use super::state::Source;
 use crate::cancel::Cancel;
 
 /// A run of tasks of one batch that wait, run, or come back.
@@ -29,8 +30,8 @@ pub(crate) struct Segment {
     pub cancel: Option<Cancel>,
     /// Has a deadline: it runs alone in its host, so that ending the host hits no neighbour.
     pub timed: bool,
-    /// Only the host that it was given to can run it.
-    pub bound: bool,
+    /// The only host that can run it, because its data was moved there.
+    pub host: Option<u32>,
 }
 
 impl Segment {
@@ -41,6 +42,16 @@ impl Segment {
     /// Index in the group of the first task.
     pub fn index(&self) -> u32 {
         self.base + self.from
+    }
+
+    /// Whether its tasks are tried again after a failure. Moved data was used up by the first attempt.
+    pub fn may_retry(&self) -> bool {
+        self.retries > 0 && self.host.is_none()
+    }
+
+    /// The queue that it waits in.
+    pub fn source(&self) -> Source {
+        Source::of(self.target, self.host)
     }
 
     pub fn is_cancelled(&self) -> bool {

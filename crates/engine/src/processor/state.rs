@@ -117,14 +117,12 @@ impl State {
     }
 
     /// Adds a segment to the queue that it belongs to.
-    pub fn enqueue(&mut self, segment: Segment, host: Option<u32>) {
+    pub fn enqueue(&mut self, segment: Segment) {
         if let Some(control) = self.controls.get_mut(&segment.group) {
             control.queued += segment.len() as usize;
         }
-        match (segment.target, host.and_then(|host| self.hosts.get_mut(&host))) {
-            (_, Some(host)) => host.bound.push_back(segment),
-            (Target::Native(_), None) => self.native.push_back(segment),
-            (Target::Hosted(_), None) => self.hosted.push_back(segment),
+        if let Some(queue) = self.queue(segment.source()) {
+            queue.push_back(segment);
         }
     }
 
@@ -151,7 +149,7 @@ impl State {
         }
     }
 
-    /// Puts a segment back to where it came from: before all others. A closed processor drops it: what it borrows would
+    /// Puts a segment back to where it came from: before all others. Its host, if it is bound to one, exists. A closed processor drops it: what it borrows would
     /// otherwise never be returned.
     pub fn put_back(&mut self, segment: Segment) {
         if segment.len() == 0 || segment.is_cancelled() || self.phase == Phase::Closed {
@@ -160,9 +158,8 @@ impl State {
         if let Some(control) = self.controls.get_mut(&segment.group) {
             control.queued += segment.len() as usize;
         }
-        match segment.target {
-            Target::Native(_) => self.native.push_front(segment),
-            Target::Hosted(_) => self.hosted.push_front(segment),
+        if let Some(queue) = self.queue(segment.source()) {
+            queue.push_front(segment);
         }
     }
 
@@ -248,6 +245,17 @@ pub(crate) enum Source {
     Hosted,
     /// Tasks that are bound to this host.
     Bound(u32),
+}
+
+impl Source {
+    /// Where tasks wait that `target` runs, and that may be bound to a host.
+    pub fn of(target: Target, host: Option<u32>) -> Self {
+        match (host, target) {
+            (Some(host), _) => Self::Bound(host),
+            (None, Target::Native(_)) => Self::Native,
+            (None, Target::Hosted(_)) => Self::Hosted,
+        }
+    }
 }
 
 /// A chunk that a host works on.

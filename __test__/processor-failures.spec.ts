@@ -2,7 +2,7 @@
 import { types } from 'node:util';
 import type { NoizylabError, OperationContext, TrillionProcessor } from '..';
 import { toldBy } from './lib/child';
-import { open, outcomesOf, rejection } from './lib/processors';
+import { blocker, open, outcomesOf, rejection } from './lib/processors';
 
 const DIED = { name: 'NoizylabError', code: 'ERR_PROCESSOR_WORKER_DIED' };
 const TIMEOUT = { name: 'NoizylabError', code: 'ERR_PROCESSOR_TIMEOUT' };
@@ -265,11 +265,10 @@ describe('a timeout', () => {
 
   test('counts the time in the queue, and holds for all tries together', async () => {
     const one = open({ maxWorkers: 1 });
-    one.define('loop', () => {
-      for (;;);
-    });
+    const { started, work } = blocker(one);
     const controller = new AbortController();
-    const first = rejection(one.run({ operation: 'loop' }, { signal: controller.signal }));
+    const first = rejection(one.run(work, { signal: controller.signal }));
+    await started;
     await expect(one.run({ operation: 'compute' }, { timeout: 20, retries: 1000 })).rejects.toMatchObject(
       TIMEOUT,
     );
@@ -302,17 +301,16 @@ describe('retries', () => {
   });
 
   test('hold for tasks of addTasks and items of parallelMap', async () => {
-    const second = (x: number, context?: OperationContext): number => {
-      if (context!.attempt < 1) throw new Error('once');
-      return x;
+    const second = (memory: SharedArrayBuffer): number => {
+      const calls = Atomics.add(new Int32Array(memory), 0, 1) + 1;
+      if (calls < 2) throw new Error('once');
+      return calls;
     };
     processor.define('second', second);
-    await expect(
-      outcomesOf(processor, [{ operation: 'second', data: 7, retries: 1 }]),
-    ).resolves.toMatchObject([{ result: 7 }]);
-    await expect(processor.parallelMap([1, 2], second, { thread: true, retries: 1 })).resolves.toEqual([
-      1, 2,
-    ]);
+    const task = { operation: 'second', data: new SharedArrayBuffer(4), retries: 1 };
+    await expect(outcomesOf(processor, [task])).resolves.toMatchObject([{ result: 2 }]);
+    const items = [new SharedArrayBuffer(4), new SharedArrayBuffer(4)];
+    await expect(processor.parallelMap(items, second, { thread: true, retries: 1 })).resolves.toEqual([2, 2]);
   });
 
   test('also come after a death of the worker', async () => {

@@ -5,14 +5,14 @@ import { type Channel, type FrameView, getBridge, RecordKind, type Bridge } from
 import { readFrame } from '../bridge/frame';
 import { crossing } from '../bridge/native';
 import { AT_PORT, Failure } from '../bridge/payload';
-import { NoizylabError } from '../errors';
+import { NoizylabError, typeError } from '../errors';
 import { Figures } from './figures';
 import { type Group, type Results, RunGroup } from './groups';
 import { Hosts } from './hosts';
 import { Intake } from './intake';
 import type { ProcessorConfig, TaskManner } from './options';
-import { handedBack, Submission, type Target } from './submission';
-import type { ProcessorEvents } from './types';
+import { handedBack, type SegmentHead, Submission, type Target } from './submission';
+import type { ProcessorEvents, Transferable } from './types';
 
 const LAST_INDEX = 2 ** 32 - 1;
 
@@ -99,6 +99,34 @@ export class Core implements Channel, Results {
     });
     this.#groups.set(number, group);
     return { number, group, next: 0 };
+  }
+
+  /** Lets in some of `wanted` tasks, at once or as soon as there is room. */
+  enter(wanted: number, signal: AbortSignal | undefined): number | Promise<number> {
+    return this.intake.tryEnter(wanted) || this.waitFor(this.intake.enter(wanted, signal));
+  }
+
+  /**
+   * Submits a task whose data moves: it goes to one worker over a port, and only that worker can run it.
+   * Rejects with `ERR_PROCESSOR_NOT_CLONEABLE`, `ERR_PROCESSOR_WORKER_DIED`.
+   */
+  async sendByPort(
+    head: SegmentHead,
+    index: number,
+    data: unknown,
+    transferList: readonly Transferable[],
+  ): Promise<void> {
+    const host = await this.hosts.pick();
+    try {
+      this.hosts.send(host, head.group, index, data, transferList);
+    } catch (cause) {
+      throw typeError(
+        'ERR_PROCESSOR_NOT_CLONEABLE',
+        `the data cannot be moved to a worker: ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
+      );
+    }
+    this.submission.addAtPort({ ...head, host }, index);
   }
 
   /** Waits for the results of a group: from now on it keeps the process alive. */

@@ -7,13 +7,13 @@ import { read } from './options';
 import type { Target } from './submission';
 
 const ECHO = 'echo';
-/** Functions that were moved without a name: so many keep their number while they are in use elsewhere. */
+/** The engine's own, by name; the same for all processors. */
 let nativeTargets: ReadonlyMap<string, Target> | undefined;
 
 export class Operations {
   readonly #own = new Map<string, Target>();
   readonly #ofFunctions = new WeakMap<Function, Target>();
-  readonly #ofModules = new Map<string, Target>();
+  readonly #ofTexts = new Map<string, Target>();
 
   constructor(private readonly core: Core) {
     nativeTargets ??= new Map(
@@ -30,7 +30,7 @@ export class Operations {
         `operation '${name}' ${kind}; choose another name`,
       );
     }
-    this.#own.set(name, this.#register(definition));
+    this.#own.set(name, this.#register(JSON.stringify(definition)));
   }
 
   /**
@@ -58,28 +58,23 @@ export class Operations {
     return found;
   }
 
-  /** What runs a function or a module of `parallelMap`. */
+  /** What runs a function or a module of `parallelMap`. Functions of one text are one operation, however many objects they are. */
   ofFunction(source: unknown): Target {
-    if (typeof source === 'function') {
-      let target = this.#ofFunctions.get(source);
-      if (target === undefined) {
-        target = this.#register({ ...readDefinition(source.name, source), single: true });
-        this.#ofFunctions.set(source, target);
-      }
-      return target;
-    }
-    const definition: Definition = { ...readDefinition('parallelMap', source), single: true };
-    const text = JSON.stringify(definition);
-    let target = this.#ofModules.get(text);
+    const known = typeof source === 'function' ? this.#ofFunctions.get(source) : undefined;
+    if (known !== undefined) return known;
+    const name = typeof source === 'function' ? source.name : 'parallelMap';
+    const text = JSON.stringify({ ...readDefinition(name, source), single: true } satisfies Definition);
+    let target = this.#ofTexts.get(text);
     if (target === undefined) {
-      target = this.#register(definition);
-      this.#ofModules.set(text, target);
+      target = this.#register(text);
+      this.#ofTexts.set(text, target);
     }
+    if (typeof source === 'function') this.#ofFunctions.set(source, target);
     return target;
   }
 
-  #register(definition: Definition): Target {
+  #register(definition: string): Target {
     const { bridge, handle } = this.core;
-    return { hosted: true, number: bridge.native.processorDefine(handle, JSON.stringify(definition)) ?? 0 };
+    return { hosted: true, number: bridge.native.processorDefine(handle, definition) ?? 0 };
   }
 }

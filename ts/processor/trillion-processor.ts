@@ -2,18 +2,18 @@
  * TrillionProcessor: many tasks on all cores, with a bounded queue. The engine's `processor/` does the work.
  */
 import { EventEmitter } from 'node:events';
-import { NoizylabError, typeError } from '../errors';
-import { onAbort } from '../parallel/abort';
+import { NoizylabError } from '../errors';
 import { mapConcurrently } from '../parallel/map-concurrently';
 import { Core } from './core';
 import { isUrl, type OperationSource, readDefinition } from './definitions';
-import { MapGroup, SingleGroup } from './groups';
+import { mapOnWorkers } from './map-on-workers';
 import { Operations } from './operations';
-import { type ProcessorConfig, read, readConfig, readManner, readTimeout, type TaskManner } from './options';
+import { type ProcessorConfig, read, readConfig, readManner } from './options';
 import { ResultTable } from './result-table';
+import { runTask } from './run-task';
 import { statsOf } from './stats';
 import { streamProcess } from './stream-process';
-import { handedBack, type SegmentHead, type Target } from './submission';
+import { handedBack } from './submission';
 import { type BatchOwner, TaskBatch } from './task-batch';
 import { readTasks } from './task-list';
 import { TaskResults } from './task-results';
@@ -26,11 +26,7 @@ import type {
   ShutdownOptions,
   Task,
   TaskOutcome,
-  Transferable,
 } from './types';
-
-/** Node's timers hold no longer wait. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * A parallel processor.
@@ -113,14 +109,14 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     try {
       while (entered < length) {
         // Without a wait where there is room: what was added before a shutdown is accepted.
-        const entry = this.#enter(length - entered, signal);
+        const entry = core.enter(length - entered, signal);
         const tasksIn = typeof entry === 'number' ? entry : await entry;
         for (const [head, from, to] of list.runs(entered, entered + tasksIn)) {
           if (head.transferList === undefined)
             core.submission.add({ ...head, group }, list.data, layouts, from, to);
-          else await this.#sendByPort({ ...head, group }, from, list.data[from], head.transferList);
+          else await core.sendByPort({ ...head, group }, from, list.data[from], head.transferList);
+          entered = to;
         }
-        entered += tasksIn;
       }
     } catch (error) {
       // Those that did not get in will not run.
@@ -141,7 +137,8 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows what its operation returns
   run<R = unknown>(task: Task, options?: RunOptions): Promise<R> {
     try {
-      return this.#run(task, options) as Promise<R>;
+      this.#begin();
+      return runTask(this.#core, this.#operations, task, options) as Promise<R>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -182,7 +179,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     this.#begin();
     const progress = this.#progress(items.length, batchSize);
     if (thread || typeof fn !== 'function') {
-      return this.#mapOnWorkers(items, this.#operations.ofFunction(fn), manner, signal, progress);
+      return mapOnWorkers(this.#core, this.#operations.ofFunction(fn), items, { manner, signal, progress });
     }
     try {
       return await mapConcurrently(items, fn, {
@@ -284,165 +281,6 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     this.emit('shutdown', this.getStats());
   }
 
-  /** Lets in some of `wanted` tasks; waits where it must. */
-  #enter(wanted: number, signal: AbortSignal | undefined): number | Promise<number> {
-    const { intake } = this.#core;
-    return intake.tryEnter(wanted) || this.#core.waitFor(intake.enter(wanted, signal));
-  }
-
-  #run(task: Task, options: RunOptions | undefined): Promise<unknown> {
-    this.#begin();
-    if (typeof task !== 'object' || task === null)
-      throw read.type('a task', task, 'an object { operation, data }');
-    const { data } = task;
-    const given = read.object('options', options);
-    const manner = readManner({
-      priority: given.priority ?? task.priority,
-      retries: given.retries ?? task.retries,
-    });
-    const transferList = given.transferList ?? task.transferList;
-    if (transferList !== undefined) read.array('transferList', transferList);
-    const signal = read.signal('signal', given.signal);
-    const timeout = readTimeout(given.timeout);
-    const target = this.#operations.find(task.operation, transferList !== undefined);
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    const { intake } = this.#core;
-    const refusal = intake.refusal(1);
-    if (refusal !== undefined) throw refusal;
-    if (signal === undefined && timeout === undefined && transferList === undefined) {
-      return intake.tryEnter(1) > 0
-        ? this.#core.run(target, manner, data)
-        : this.#runLater(target, manner, data);
-    }
-    const head = { target, group: this.#core.nextGroup(), manner, timeout, cancellable: true };
-    return this.#runCancellable(head, data, signal, transferList);
-  }
-
-  async #runLater(target: Target, manner: TaskManner, data: unknown): Promise<unknown> {
-    await this.#enter(1, undefined);
-    return this.#core.run(target, manner, data);
-  }
-
-  #runCancellable(
-    head: SegmentHead,
-    data: unknown,
-    signal: AbortSignal | undefined,
-    transferList: readonly Transferable[] | undefined,
-  ): Promise<unknown> {
-    const core = this.#core;
-    const { group } = head;
-    return new Promise((resolve, reject) => {
-      const single = new SingleGroup(group, handedBack(head.target, data), core, resolve, reject);
-      core.expect(group, single);
-      const giveUp = (reason: unknown, stop: boolean): void => {
-        if (single.done) return;
-        single.abandon(reason);
-        core.cancel(group, stop);
-        core.hosts.settled(group, 0, 1);
-      };
-      single.onSettled = onAbort(signal, () => giveUp(signal?.reason, true));
-      const submit = async (): Promise<void> => {
-        const left = this.#enterInTime(head.timeout, signal);
-        const timed = { ...head, timeout: left instanceof Promise ? await left : left };
-        if (single.done) return;
-        if (transferList === undefined) core.submission.addOne(timed, 0, data);
-        else await this.#sendByPort(timed, 0, data, transferList);
-      };
-      submit().catch((error: unknown) => giveUp(error, false));
-    });
-  }
-
-  /** Lets one task in, at once or after a wait that counts towards its timeout. Returns what is left of that. */
-  #enterInTime(
-    timeout: number | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<number | undefined> | number | undefined {
-    if (this.#core.intake.tryEnter(1) > 0) return timeout;
-    return this.#waitInTime(timeout, signal);
-  }
-
-  async #waitInTime(
-    timeout: number | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<number | undefined> {
-    const ended = new AbortController();
-    const release = onAbort(signal, () => ended.abort(signal?.reason));
-    const began = performance.now();
-    const timer =
-      timeout === undefined || timeout > LONGEST_TIMER
-        ? undefined
-        : setTimeout(() => ended.abort(timedOut(timeout)), timeout);
-    try {
-      await this.#core.waitFor(this.#core.intake.enter(1, ended.signal));
-    } finally {
-      clearTimeout(timer);
-      release();
-    }
-    return timeout === undefined ? undefined : Math.max(1, timeout - (performance.now() - began));
-  }
-
-  /** A task whose data moves: it goes to one worker over a port, and only that worker can run it. */
-  async #sendByPort(
-    head: SegmentHead,
-    index: number,
-    data: unknown,
-    transferList: readonly Transferable[],
-  ): Promise<void> {
-    const { hosts, submission } = this.#core;
-    const host = await hosts.pick();
-    try {
-      hosts.send(host, head.group, index, data, transferList);
-    } catch (cause) {
-      throw typeError(
-        'ERR_PROCESSOR_NOT_CLONEABLE',
-        `the data cannot be moved to a worker: ${cause instanceof Error ? cause.message : String(cause)}`,
-        { cause },
-      );
-    }
-    submission.addAtPort({ ...head, host }, index);
-  }
-
-  #mapOnWorkers(
-    items: readonly unknown[],
-    target: Target,
-    manner: SegmentHead['manner'],
-    signal: AbortSignal | undefined,
-    progress: (completed: number) => void,
-  ): Promise<unknown[]> {
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    if (items.length === 0) return Promise.resolve([]);
-    const core = this.#core;
-    const layouts = core.submission.layouts('items', items, () => target);
-    const group = core.nextGroup();
-    const head: SegmentHead = { target, group, manner, cancellable: true };
-    return new Promise((resolve, reject) => {
-      const release = onAbort(signal, () => {
-        core.cancel(group, true);
-        map.abandon(signal?.reason);
-      });
-      const fail = (reason: unknown): void => {
-        release();
-        reject(reason);
-        core.cancel(group, false);
-      };
-      const succeed = (values: unknown[]): void => {
-        release();
-        resolve(values);
-      };
-      const map = new MapGroup(group, items, core, progress, succeed, fail);
-      core.expect(group, map);
-      const feed = async (): Promise<void> => {
-        for (let entered = 0; entered < items.length && !map.done;) {
-          const entry = this.#enter(items.length - entered, signal);
-          const taken = typeof entry === 'number' ? entry : await entry;
-          if (!map.done) core.submission.add(head, items, layouts, entered, entered + taken);
-          entered += taken;
-        }
-      };
-      feed().catch((error: unknown) => map.abandon(error));
-    });
-  }
-
   /** Emits `batchComplete` each time another `batchSize` items are done. */
   #progress(total: number, batchSize: number): (completed: number) => void {
     let told = 0;
@@ -478,13 +316,6 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       });
     }
   }
-}
-
-function timedOut(timeout: number): NoizylabError {
-  return new NoizylabError(
-    'ERR_PROCESSOR_TIMEOUT',
-    `the task did not start within its timeout of ${timeout} ms: the processor had no room for it`,
-  );
 }
 
 function shutDown(): NoizylabError {

@@ -113,7 +113,11 @@ describe('failures that nobody handles', () => {
       `processor.parallelMap([1, 2, 3], () => processor.run(wrong));`,
       ['ERR_PROCESSOR_INVALID_DATA'],
     ],
-    ['addTasks that is refused', `processor.addTasks([{ operation: '?' }]);`, ['ERR_PROCESSOR_UNKNOWN_OPERATION']],
+    [
+      'addTasks that is refused',
+      `processor.addTasks([{ operation: '?' }]);`,
+      ['ERR_PROCESSOR_UNKNOWN_OPERATION'],
+    ],
     [
       'addTasks that waits for room and gets none',
       `const narrow = new core.TrillionProcessor({ maxWorkers: 1, taskQueueSize: 1 });
@@ -134,7 +138,10 @@ describe('failures that nobody handles', () => {
 
   test.each([
     ['without a listener', `processor.addTasks([wrong, { operation: 'fail' }]);`],
-    ['with a listener', `processor.on('taskError', () => {}); processor.addTasks([wrong, { operation: 'fail' }]);`],
+    [
+      'with a listener',
+      `processor.on('taskError', () => {}); processor.addTasks([wrong, { operation: 'fail' }]);`,
+    ],
     [
       'told as outcomes',
       `const ids = await processor.addTasks([wrong, { operation: 'fail' }]);
@@ -146,7 +153,10 @@ describe('failures that nobody handles', () => {
 
   test('end the process by default, as in Node', async () => {
     const { code, stderr } = await inChild(`new core.TrillionProcessor().run({ operation: 'sha256' });`);
-    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('ERR_PROCESSOR_INVALID_DATA') });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringContaining('ERR_PROCESSOR_INVALID_DATA'),
+    });
   });
 });
 

@@ -88,7 +88,10 @@ describe('contexts over one environment', () => {
   test.each([
     ['was shut down', `await processor.shutdown();`],
     ['was never shut down', ``],
-    ['has tasks in flight that end', `void processor.run({ operation: 'compute', data: { iterations: 1e6 } });`],
+    [
+      'has tasks in flight that end',
+      `void processor.run({ operation: 'compute', data: { iterations: 1e6 } });`,
+    ],
     ['is initialized only', `await new TrillionProcessor().initialize();`],
   ])('a context is collected when it is dropped with a processor that %s', async (_, end) => {
     const code = `${LOADER}

@@ -4,7 +4,7 @@
  */
 import { cpSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ROOT, toldBy } from './lib/child';
 
 let folder: string;
@@ -27,7 +27,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** In a child: `core` is the package, `other` its copy; `refusal(make)` gives the error of making a processor. */
+/** In a child: `core` is the package, `other` its copy; `refusal(load)` gives the error of making a processor of a load. */
 const head = (): string => `
   const other = require(${JSON.stringify(copy)});
   const refusal = (load) => {
@@ -49,11 +49,8 @@ test('a second copy is refused with an error that names both', async () => {
   const [[errorCode, message, ...ofClasses]] = (await toldBy(code)) as [[string, string, boolean, boolean]];
   expect(errorCode).toBe('ERR_CORE_DUPLICATE');
   expect(ofClasses).toEqual([true, true]);
-  const own = expect.stringMatching(/\.node$/);
-  const paths = message.match(/[^\s:()]+\.node/g);
-  expect(paths).toEqual([own, own]);
-  expect(paths!.map((path) => path.startsWith(`${copy}`))).toEqual([false, true]);
-  expect(paths![0]!.startsWith(ROOT)).toBe(true);
+  const paths = message.match(/[^\s:()]+\.node/g) ?? [];
+  expect(paths.map(dirname)).toEqual([ROOT, copy]);
 });
 
 test('whichever was used first stays, and works on after the refusal', async () => {

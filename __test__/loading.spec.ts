@@ -48,10 +48,13 @@ describe('the package by its names', () => {
     expect(told).toEqual([expect.arrayContaining(NAMES)]);
   });
 
-  test.each(['@noizylab/core/parallel', '@noizylab/parallel'])('require of %s gives the engine', async (name) => {
-    const told = await toldBy(`tell(Object.keys(require('${name}')).sort());`);
-    expect(told).toEqual([expect.arrayContaining(PARALLEL_NAMES)]);
-  });
+  test.each(['@noizylab/core/parallel', '@noizylab/parallel'])(
+    'require of %s gives the engine',
+    async (name) => {
+      const told = await toldBy(`tell(Object.keys(require('${name}')).sort());`);
+      expect(told).toEqual([expect.arrayContaining(PARALLEL_NAMES)]);
+    },
+  );
 
   test.each([
     ['@noizylab/core', NAMES],

@@ -262,9 +262,6 @@ describe('memory that moves or is shared', () => {
       return context.transfer({ bytes }, [bytes.buffer]);
     };
     await expect(call(fill, 1000)).resolves.toEqual({ bytes: new Uint8Array(1000).fill(3) });
-    await expect(
-      processor.parallelMap([1, 2], fill as (x: number) => unknown, { thread: true }),
-    ).resolves.toEqual([{ bytes: Uint8Array.of(3) }, { bytes: Uint8Array.of(3, 3) }]);
   });
 
   test('context.transfer of what cannot move fails the task', async () => {

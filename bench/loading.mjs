@@ -23,7 +23,7 @@ const cases = {
 /** Milliseconds from the start of a process to its end. */
 function start(args) {
   const from = performance.now();
-  const { status, stderr } = spawnSync(process.execPath, args, { cwd });
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
   if (status !== 0) throw new Error(`node ${args.join(' ')} ended with ${status}: ${stderr}`);
   return performance.now() - from;
 }
@@ -51,7 +51,7 @@ const row = (name, base, bar) => {
   const verdict = bar === undefined ? '' : `${bar} ms: ${at(name) - at(base) <= bar ? 'reached' : 'missed'}`;
   return `| ${name} | ${at(name).toFixed(1)} ms | ${added} | ${verdict} |`;
 };
-console.log(`\n### Start of a process\n`);
+console.log('\n### Start of a process\n');
 console.log(
   [
     `| case | median of ${ROUNDS} | added | bar |`,

@@ -12,7 +12,7 @@ const { readdir } = require('node:fs/promises');
 const { join } = require('node:path');
 const { TrillionProcessor } = require('@noizylab/core');
 
-/** So many tasks are added at once: what is held does not grow with the folder, but for a number a file. */
+/** So many tasks are added at once: what is held does not grow with the folder, but for a size a file and the words. */
 const BLOCK = 2000;
 const BINS = 10;
 const BAR = 50;
@@ -44,7 +44,7 @@ function wordsOf(path) {
     counts.set(word, (counts.get(word) ?? 0) + 1);
   }
   // A Map arrives as a Map. Only the most frequent words of a file travel.
-  return new Map([...counts].sort((a, b) => b[1] - a[1]).slice(0, 100));
+  return new Map([...counts].toSorted((a, b) => b[1] - a[1]).slice(0, 100));
 }
 
 async function measure(processor, folder) {
@@ -53,6 +53,7 @@ async function measure(processor, folder) {
   let gzipBytes = 0;
   let unreadable = 0;
   for await (const paths of blocksOfFiles(folder)) {
+    const scripts = [];
     const ids = await processor.addTasks(paths.map((path) => ({ operation: 'file-info', data: path })));
     for await (const { result, error } of processor.results(ids)) {
       if (error?.code === 'ERR_PROCESSOR_IO') unreadable++;
@@ -60,9 +61,9 @@ async function measure(processor, folder) {
       else {
         sizes.push(result.size);
         gzipBytes += result.gzipSize;
+        if (/\.[cm]?js$/.test(result.path)) scripts.push(result.path);
       }
     }
-    const scripts = paths.filter((path) => /\.[cm]?js$/.test(path));
     for (const ofFile of await processor.parallelMap(scripts, wordsOf, { thread: true })) {
       for (const [word, count] of ofFile) words.set(word, (words.get(word) ?? 0) + count);
     }
@@ -71,16 +72,19 @@ async function measure(processor, folder) {
 }
 
 async function report(processor, { sizes, gzipBytes, unreadable, words }) {
+  console.log(`${sizes.length} files, ${unreadable} unreadable`);
+  if (sizes.length === 0) return;
   const run = (operation, data) => processor.run({ operation, data });
   const [total, largest, [median, upper]] = await Promise.all([
     run('sum', sizes),
     run('max', sizes),
     run('quantiles', { values: sizes, q: [0.5, 0.95] }),
   ]);
-  console.log(`${sizes.length} files, ${total} bytes (${gzipBytes} as gzip), ${unreadable} unreadable`);
+  console.log(`${total} bytes, ${gzipBytes} as gzip`);
   console.log(`median ${median}, 95 % up to ${Math.round(upper)}, largest ${largest} bytes`);
 
-  const { counts, width, above } = await run('histogram', { values: sizes, bins: BINS, min: 0, max: upper });
+  const bounds = { min: 0, max: Math.max(1, upper) };
+  const { counts, width, above } = await run('histogram', { values: sizes, bins: BINS, ...bounds });
   const most = Math.max(...counts);
   for (const [bin, count] of counts.entries()) {
     const bar = '#'.repeat(Math.round((count / most) * BAR));
@@ -88,7 +92,7 @@ async function report(processor, { sizes, gzipBytes, unreadable, words }) {
   }
   console.log(`${String(Math.round(upper)).padStart(9)} and above: ${above}`);
 
-  const frequent = [...words].sort((a, b) => b[1] - a[1]).slice(0, 10);
+  const frequent = [...words].toSorted((a, b) => b[1] - a[1]).slice(0, 10);
   console.log(frequent.map(([word, count]) => `${word} ${count}`).join(', '));
 }
 
@@ -101,7 +105,7 @@ async function main(folder = join(__dirname, '..', 'node_modules')) {
     const { elapsed, rate, retried, rerun } = processor.getStats();
     console.log(`${elapsed}, ${rate}, ${retried} tried again, ${rerun} run again`);
   } catch (error) {
-    console.error(error.code === 'ERR_PROCESSOR_SHUT_DOWN' ? 'interrupted' : error);
+    console.error(error.code === 'ERR_PROCESSOR_SHUT_DOWN' ? 'interrupted' : error.message);
     process.exitCode = 1;
   } finally {
     await processor.shutdown();

@@ -1,6 +1,7 @@
 /**
  * A frame: many values in one run of bytes. The engine's `bridge/frame.rs` draws its layouts and is its other end.
  */
+import { NoizylabError } from '../errors';
 import type { FrameView } from './bridge';
 import { AT_PORT, Failure, isJson, SAME, Tag } from './payload';
 import { deserialize, ELEMENTS, serialize, type SharedBuffers } from './structured';
@@ -167,7 +168,10 @@ function writeValue(writer: Writer, value: unknown, encoding: Encoding): number 
   return Tag.v8;
 }
 
-/** Decodes a frame: `take(value, index)` for each value in order. Values may be `Failure`, `SAME` or `AT_PORT`. */
+/**
+ * Decodes a frame: `take(value, index)` for each value in order. Values may be `Failure`, `SAME` or `AT_PORT`; one that cannot be read
+ * is a `Failure` too.
+ */
 export function readFrame(
   frame: FrameView,
   shared: SharedBuffers | undefined,
@@ -185,9 +189,26 @@ export function readFrame(
     for (let i = 0; i < count; i++) {
       const entry = start + i * 8;
       const to = at + bytes.readUInt32LE(entry + 4);
-      take(readValue(bytes[entry]!, bytes, at, to, shared), i);
+      take(readOrFail(bytes[entry]!, bytes, at, to, shared), i);
       at = (to + 7) & ~7;
     }
+  }
+}
+
+function readOrFail(
+  tag: number,
+  bytes: Buffer,
+  from: number,
+  to: number,
+  shared: SharedBuffers | undefined,
+): unknown {
+  try {
+    return readValue(tag, bytes, from, to, shared);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new Failure(
+      new NoizylabError('ERR_CORE_UNREADABLE', `a value cannot be read: ${reason}`, { cause }),
+    );
   }
 }
 

@@ -21,7 +21,7 @@ interface WireError {
   /** Of an `AggregateError`. */
   errors?: WireValue[];
   /** Own properties. */
-  own?: [name: string, value: string][];
+  own?: [name: string, value: WireValue][];
 }
 
 /** An error, or base64 of V8's format. */
@@ -44,7 +44,7 @@ export function decodeError(json: string, shared: SharedBuffers | undefined): Er
 
 /** A thrown value as it goes over the wire. */
 export function encodeError(thrown: unknown, shared: SharedBuffers | undefined): string {
-  return JSON.stringify(toWire(thrown, shared, 0));
+  return JSON.stringify(toWire(thrown, shared, []));
 }
 
 function fromWire(wire: WireError, shared: SharedBuffers | undefined): Error {
@@ -55,7 +55,7 @@ function fromWire(wire: WireError, shared: SharedBuffers | undefined): Error {
   if (wire.cause !== undefined) define(error, 'cause', valueOf(wire.cause, shared));
   for (const [name, value] of wire.own ?? []) {
     Object.defineProperty(error, name, {
-      value: deserialize(Buffer.from(value, 'base64'), shared),
+      value: valueOf(value, shared),
       configurable: true,
       enumerable: true,
       writable: true,
@@ -88,10 +88,11 @@ function define(error: Error, name: string, value: unknown): void {
   Object.defineProperty(error, name, { value, configurable: true, enumerable: false, writable: true });
 }
 
-function toWire(thrown: unknown, shared: SharedBuffers | undefined, depth: number): WireError {
+/** @param within the errors that this one is a cause or a part of */
+function toWire(thrown: unknown, shared: SharedBuffers | undefined, within: readonly Error[]): WireError {
   if (!isError(thrown)) {
     const message = 'the operation threw something that is not an error; it is the cause';
-    return toWire(new NoizylabError('ERR_PROCESSOR_TASK_THREW', message, { cause: thrown }), shared, depth);
+    return toWire(new NoizylabError('ERR_PROCESSOR_TASK_THREW', message, { cause: thrown }), shared, within);
   }
   const wire: WireError = {
     name: text(thrown, 'name') ?? 'Error',
@@ -99,23 +100,33 @@ function toWire(thrown: unknown, shared: SharedBuffers | undefined, depth: numbe
     stack: text(thrown, 'stack') ?? '',
   };
   if (isDomException(thrown)) wire.dom = true;
-  const cause = toValue(read(thrown, 'cause'), shared, depth);
+  const path = [...within, thrown];
+  const cause = toValue(read(thrown, 'cause'), shared, path);
   if (cause !== undefined) wire.cause = cause;
   const errors = read(thrown, 'errors');
   if (wire.name === 'AggregateError' && Array.isArray(errors)) {
-    wire.errors = errors.map((one) => toValue(one, shared, depth)).filter((one) => one !== undefined);
+    wire.errors = errors.map((one) => toValue(one, shared, path)).filter((one) => one !== undefined);
   }
   const own = Object.keys(thrown)
     .filter((name) => !ORDINARY.has(name))
-    .map((name): [string, string | undefined] => [name, clone(read(thrown, name), shared)])
-    .filter((pair): pair is [string, string] => pair[1] !== undefined);
+    .map((name): [string, WireValue | undefined] => [name, toValue(read(thrown, name), shared, path)])
+    .filter((pair): pair is [string, WireValue] => pair[1] !== undefined);
   if (own.length > 0) wire.own = own;
   return wire;
 }
 
-function toValue(value: unknown, shared: SharedBuffers | undefined, depth: number): WireValue | undefined {
+/** `undefined` where it cannot travel: it cannot be cloned, or is an error that leads back to itself or too far down. */
+function toValue(
+  value: unknown,
+  shared: SharedBuffers | undefined,
+  within: readonly Error[],
+): WireValue | undefined {
   if (value === undefined) return undefined;
-  if (isError(value) && depth < DEEPEST) return { error: toWire(value, shared, depth + 1) };
+  if (isError(value)) {
+    return within.includes(value) || within.length > DEEPEST
+      ? undefined
+      : { error: toWire(value, shared, within) };
+  }
   const cloned = clone(value, shared);
   return cloned === undefined ? undefined : { value: cloned };
 }

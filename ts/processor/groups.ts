@@ -47,9 +47,16 @@ interface Pending {
   readonly given: unknown;
 }
 
+/** Promises of 256 successive tasks. A map with an entry for each would be rehashed again and again as they come and go. */
+class Page {
+  readonly slots: (Pending | undefined)[] = [];
+  open = 0;
+}
+
 /** All tasks of `run` that cannot be cancelled: one group, in which each task has an index. */
 export class RunGroup implements Group {
-  readonly #pending = new Map<number, Pending>();
+  readonly #pages = new Map<number, Page>();
+  #open = 0;
 
   constructor(
     private readonly number: number,
@@ -63,36 +70,41 @@ export class RunGroup implements Group {
     return false;
   }
 
+  /** Indices come in order. */
   expect(index: number, pending: Pending): void {
-    if (this.#pending.size === 0) this.waiting(true);
-    this.#pending.set(index, pending);
+    let page = this.#pages.get(index >>> 8);
+    if (page === undefined) {
+      page = new Page();
+      this.#pages.set(index >>> 8, page);
+    }
+    page.slots[index & 255] = pending;
+    page.open++;
+    if (++this.#open === 1) this.waiting(true);
   }
 
   results(first: number, frame: FrameView): void {
-    const pending = this.#pending;
-    readResults(
-      frame,
-      this.number,
-      first,
-      this.source,
-      (index) => pending.get(index)?.given,
-      (value, index) => {
-        const one = pending.get(index);
-        if (one === undefined) return;
-        pending.delete(index);
-        if (value instanceof Failure) one.reject(value.error);
-        else one.resolve(value);
-      },
-    );
-    if (pending.size === 0) this.waiting(false);
+    const given = (index: number): unknown => this.#pages.get(index >>> 8)?.slots[index & 255]?.given;
+    readResults(frame, this.number, first, this.source, given, (value, index) => {
+      const pending = this.#take(index);
+      if (value instanceof Failure) pending?.reject(value.error);
+      else pending?.resolve(value);
+    });
+    if (this.#open === 0) this.waiting(false);
   }
 
   failed(first: number, count: number, error: Error): void {
-    for (let index = first; index < first + count; index++) {
-      this.#pending.get(index)?.reject(error);
-      this.#pending.delete(index);
-    }
-    if (this.#pending.size === 0) this.waiting(false);
+    for (let index = first; index < first + count; index++) this.#take(index)?.reject(error);
+    if (this.#open === 0) this.waiting(false);
+  }
+
+  #take(index: number): Pending | undefined {
+    const page = this.#pages.get(index >>> 8);
+    const pending = page?.slots[index & 255];
+    if (page === undefined || pending === undefined) return undefined;
+    page.slots[index & 255] = undefined;
+    this.#open--;
+    if (--page.open === 0) this.#pages.delete(index >>> 8);
+    return pending;
   }
 }
 

@@ -37,6 +37,7 @@ export class Intake {
   readonly #waiters = new LinkedQueue<Waiter>();
   readonly #limits: IntakeLimits;
   readonly #memoryLimit: number;
+  #calls = 0;
   #nextLook = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -139,7 +140,8 @@ export class Intake {
 
   #memoryAllows(): boolean {
     if (this.paused) return false;
-    // The threshold cannot be passed before the process uses all that it may.
+    // Looking at the clock costs a tenth of a small task.
+    if ((++this.#calls & 63) !== 1) return true;
     const now = performance.now();
     if (now < this.#nextLook) return true;
     this.#nextLook = now + MEMORY_INTERVAL_MS;

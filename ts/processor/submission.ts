@@ -6,7 +6,7 @@
 import { types } from 'node:util';
 import { type Encoding, layoutOf, Layout, Writer, writeFrame } from '../bridge/frame';
 import { isPlain, Tag } from '../bridge/payload';
-import { typeError } from '../errors';
+import { NoizylabError } from '../errors';
 import { serialize, type SharedBuffers } from '../bridge/structured';
 import type { TaskManner } from './options';
 
@@ -258,29 +258,38 @@ export class Submission {
 /** What an operation hands back when it says "the same": for one over memory in an object of options, the memory. */
 export function handedBack({ hosted, name }: Target, data: unknown): unknown {
   if (hosted || name === 'echo' || typeof data !== 'object' || data === null || !isMemory(data)) return data;
-  if (ArrayBuffer.isView(data) || types.isAnyArrayBuffer(data)) return data;
+  if (isBare(data)) return data;
   const { data: bytes, values } = data as { data?: unknown; values?: unknown };
   return values ?? bytes;
 }
 
 /** Memory that is borrowed or copied as it is, alone or in an object of options. */
 function isMemory(value: unknown): boolean {
-  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return true;
+  if (isBare(value)) return true;
   if (typeof value !== 'object' || value === null) return false;
   const { data, values } = value as { data?: unknown; values?: unknown };
   return ArrayBuffer.isView(values ?? data);
 }
 
-/** @throws TypeError `ERR_PROCESSOR_INVALID_DATA`: an operation that works in place cannot be given memory that may move. */
+/** @throws NoizylabError `ERR_PROCESSOR_INVALID_DATA`: an operation that works in place cannot be given memory that may move. */
 function checkInPlace({ name }: Target, data: unknown): void {
   if (name !== 'sort' || typeof data !== 'object' || data === null) return;
-  const { values } = data as { values?: unknown };
-  const view = ArrayBuffer.isView(data) ? data : values;
-  if (!ArrayBuffer.isView(view) || (view.buffer as { resizable?: boolean }).resizable !== true) return;
-  throw typeError(
+  const given = isMemory(data) && !isBare(data) ? (data as { values?: unknown }).values : data;
+  const memory = ArrayBuffer.isView(given) ? given.buffer : given;
+  if (!types.isAnyArrayBuffer(memory) || !isResizable(memory)) return;
+  throw new NoizylabError(
     'ERR_PROCESSOR_INVALID_DATA',
     "operation 'sort' works in place and takes no view of a resizable buffer, whose memory may move; give it view.slice()",
   );
+}
+
+function isBare(data: unknown): boolean {
+  return ArrayBuffer.isView(data) || types.isAnyArrayBuffer(data);
+}
+
+function isResizable(memory: ArrayBufferLike): boolean {
+  const { resizable, growable } = memory as { resizable?: boolean; growable?: boolean };
+  return resizable === true || growable === true;
 }
 
 /** The typed array that shows all of a view or buffer; `undefined` for anything else. Resizable memory may move: it is copied. */
@@ -289,7 +298,7 @@ function asArray(value: unknown): NodeJS.TypedArray | undefined {
     const view = types.isTypedArray(value)
       ? value
       : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-    return (value.buffer as { resizable?: boolean }).resizable === true ? view.slice() : view;
+    return isResizable(value.buffer) ? view.slice() : view;
   }
   if (types.isAnyArrayBuffer(value)) return asArray(new Uint8Array(value));
   return undefined;

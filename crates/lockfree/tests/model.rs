@@ -2,7 +2,6 @@
 //!
 //! `cargo test -p noizylab-lockfree --features model --release`; `LOOM_MAX_PREEMPTIONS` bounds the search.
 #![cfg(feature = "model")]
-#![expect(missing_docs, reason = "a test")]
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};

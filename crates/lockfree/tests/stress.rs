@@ -1,6 +1,5 @@
 //! The completion list under real threads.
 #![cfg(not(feature = "model"))]
-#![expect(missing_docs, reason = "a test")]
 
 use std::sync::Arc;
 use std::thread;
@@ -15,7 +14,7 @@ fn every_value_is_drained_once_and_in_the_order_of_its_producer() {
     let producers: Vec<_> = (0..PRODUCERS)
         .map(|producer| {
             let list = Arc::clone(&list);
-            thread::spawn(move || (0..EACH).for_each(|n| drop(list.push((producer, n)))))
+            thread::spawn(move || (0..EACH).for_each(|n| _ = list.push((producer, n))))
         })
         .collect();
     let mut next = [0; PRODUCERS];

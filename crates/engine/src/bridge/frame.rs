@@ -263,7 +263,12 @@ mod tests {
                 })
             })
             .expect("a value");
-        builder.push(|out| Err::<Tag, _>({ out.extend_from_slice(b"half") })).expect_err("a failure");
+        builder
+            .push(|out| {
+                out.extend_from_slice(b"half");
+                Err::<Tag, ()>(())
+            })
+            .expect_err("a failure");
         builder
             .push(|out| {
                 Ok::<_, ()>({

@@ -153,7 +153,11 @@ impl Processor {
                     Ok(()) => {
                         outcome.processed += 1;
                         if builder.length() > LARGE_FRAME {
-                            outcome.flush(segment, first, std::mem::replace(&mut builder, FrameBuilder::new()));
+                            outcome.flush(
+                                segment,
+                                first,
+                                std::mem::replace(&mut builder, FrameBuilder::new()),
+                            );
                             first = segment.base + position + 1;
                         }
                     }

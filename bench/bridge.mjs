@@ -2,6 +2,7 @@
 import { TrillionProcessor } from '../index.js';
 import { loadAsyncFn } from './lib/async-fn.mjs';
 import { machine, measure } from './lib/measure.mjs';
+import { watchOtherLoad } from './lib/other-load.mjs';
 
 const IN_FLIGHT = 10_000;
 const REPEATS = 10;
@@ -10,6 +11,7 @@ console.log(machine());
 const processor = new TrillionProcessor();
 await processor.initialize();
 const native = loadAsyncFn();
+const tellOfOthers = watchOtherLoad();
 
 const results = await measure({
   title: `Round trips with a promise each, ${IN_FLIGHT} in flight`,
@@ -27,6 +29,7 @@ const results = await measure({
 });
 for (const { name, median } of results) console.log(`${name}: ${Math.round(1e9 / median)} ns a promise`);
 await processor.shutdown();
+tellOfOthers();
 
 /** Calls `call` 10,000 times, waits for all, and again; every result is looked at. */
 async function flights(call) {

@@ -3,6 +3,7 @@
  */
 import { TrillionProcessor } from '../index.js';
 import { loadPeer, machine, measure } from './lib/measure.mjs';
+import { watchOtherLoad } from './lib/other-load.mjs';
 import { plainPiscina, tunedPiscina, workerpool } from './lib/pools.mjs';
 import functions from './workers/functions.cjs';
 
@@ -25,12 +26,14 @@ const KINDS = {
 };
 
 console.log(machine());
+const tellOfOthers = watchOtherLoad();
 const processor = new TrillionProcessor();
 await processor.initialize();
 await oneByOne();
 for (const [name, kind] of Object.entries(KINDS)) await inChunks(name, kind);
 await inTheIsolate();
 await processor.shutdown();
+tellOfOthers();
 
 /** Against pools that take items one by one. */
 async function oneByOne() {

@@ -1,6 +1,7 @@
 /**
  * Ten million tasks streamed through `addTasks`: how much the process grows. Each stream runs in a process of its own; the
- * first fifth is its warm-up (the queue and the table of results are full by then), and the growth is that of the largest sample after it.
+ * first fifth is its warm-up (by then the queue, the table of results and V8's heap have found their size), and the growth is that of the
+ * largest sample after it over the one at its end. The start is printed too.
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -54,6 +55,7 @@ async function stream({ operation, tasks }) {
   const start = performance.now();
   const sample = () =>
     process.send({ done, rss: process.memoryUsage.rss(), seconds: (performance.now() - start) / 1000 });
+  sample();
   const all = new Promise((resolve, reject) => {
     processor.on('taskComplete', ({ result }) => {
       sum += result - offset;

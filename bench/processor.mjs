@@ -7,6 +7,7 @@
  * `map`, `memory-stream` and `bridge` are benchmarks of their own.
  */
 import { machine } from './lib/measure.mjs';
+import { watchOtherLoad } from './lib/other-load.mjs';
 
 /** The parts, in `bench/processor/`. */
 const PARTS = ['tiny-tasks', 'cores', 'files', 'numbers'];
@@ -19,5 +20,7 @@ console.log(machine());
 for (const part of PARTS) {
   if (wanted.length > 0 && !wanted.includes(part)) continue;
   const { run } = await import(`./processor/${part}.mjs`);
+  const tellOfOthers = watchOtherLoad();
   await run();
+  tellOfOthers();
 }

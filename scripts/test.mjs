@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { GENERATED, buildFace, buildNative, faceIsFresh, nativeIsFresh } from './build.mjs';
 import { testNodeVersions } from './node-versions.mjs';
 import { testPackage } from './package-test.mjs';
+import { checkErrors } from './check-errors.mjs';
 import { checkRust, install } from './setup.mjs';
 import { runSteps } from './steps.mjs';
 import { Failure, Skip, answers, bin, main, node, root, run } from './tools.mjs';
@@ -22,6 +23,7 @@ import { checkVersions } from './versions.mjs';
 /** @type {import('./steps.mjs').Step[]} */
 const STEPS = [
   { name: 'versions', title: 'one version number in all manifests', run: checkVersions },
+  { name: 'errors', title: 'every error code stands in docs/errors.md, and no other', run: checkErrors },
   {
     name: 'prettier',
     title: 'formatting of TypeScript, JavaScript, JSON, Markdown and YAML',

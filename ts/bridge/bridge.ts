@@ -4,6 +4,10 @@
  * However many results wait, the engine wakes the isolate once; the records are then drained into one buffer and handed to the
  * channels that they are for. While promises wait for results, the bridge keeps the process alive; else it does not.
  */
+// Node's own timers and clock: a test suite that replaces the global ones must not stop the bridge.
+import { performance } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers';
+import { throwLater } from './throw-later';
 import { crossing, native, type Native } from './native';
 
 /** What a record tells; the numbers stand in the engine's `bridge/outbox.rs`. */
@@ -117,10 +121,7 @@ class Bridge {
         try {
           channel.record(words[word + 1]!, groups[(at >>> 3) + 1]!, words[word + 4]!, count, frame);
         } catch (error) {
-          // A listener threw. It is an uncaught exception, as from any emitter; the other records still arrive.
-          process.nextTick(() => {
-            throw error;
-          });
+          throwLater(error);
         }
       }
       at = start + ((words[word + 7]! + 7) & ~7);

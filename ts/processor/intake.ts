@@ -1,6 +1,8 @@
 /**
  * What lets tasks in: the bound of the queue and the bound of memory. Who has to wait is let in in the order of coming.
  */
+import { performance } from 'node:perf_hooks';
+import { clearInterval, setImmediate, setInterval } from 'node:timers';
 import { totalmem } from 'node:os';
 import { NoizylabError } from '../errors';
 import { LinkedQueue } from '../parallel/linked-queue';

@@ -1,4 +1,6 @@
 /** One task of `run`: the fast way for one that cannot be cancelled, the careful way for one that can. */
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { NoizylabError } from '../errors';
 import { onAbort } from '../parallel/abort';
 import type { Core } from './core';
@@ -18,7 +20,7 @@ export function runTask(
   task: Task,
   options: RunOptions | undefined,
 ): Promise<unknown> {
-  if (typeof task !== 'object' || task === null) {
+  if (typeof task !== 'object' || task === null || Array.isArray(task)) {
     throw read.type('a task', task, 'an object { operation, data }');
   }
   const { data } = task;

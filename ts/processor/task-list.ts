@@ -42,7 +42,7 @@ export function readTasks(
   for (let index = 0; index < tasks.length; index++) {
     const task = tasks[index] as Task;
     try {
-      if (typeof task !== 'object' || task === null)
+      if (typeof task !== 'object' || task === null || Array.isArray(task))
         throw read.type('a task', task, 'an object { operation, data }');
       if (last === undefined || !isAlike(task, last)) {
         heads.push(readHead(task, operations));

@@ -2,6 +2,7 @@
  * TrillionProcessor: many tasks on all cores, with a bounded queue. The engine's `processor/` does the work.
  */
 import { EventEmitter } from 'node:events';
+import { throwLater } from '../bridge/throw-later';
 import { NoizylabError } from '../errors';
 import { mapConcurrently } from '../parallel/map-concurrently';
 import { Core } from './core';
@@ -310,10 +311,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       if (error === undefined) this.emit('taskComplete', { taskId, result });
       else this.emit('taskError', { taskId, error, message: error.message });
     } catch (thrown) {
-      // A listener threw: an uncaught exception, as from any emitter, but the other outcomes still arrive.
-      process.nextTick(() => {
-        throw thrown;
-      });
+      throwLater(thrown);
     }
   }
 }

@@ -78,7 +78,9 @@ describe('results', () => {
     const { resultsHeld, resultsDropped } = processor.getStats();
     expect(resultsHeld).toBeLessThanOrEqual(100);
     expect(resultsHeld + resultsDropped).toBe(500);
-    await expect(processor.results(ids.slice(-10))).resolves.toMatchObject(Array.from({ length: 10 }, () => ({ result: 49 })));
+    await expect(processor.results(ids.slice(-10))).resolves.toMatchObject(
+      Array.from({ length: 10 }, () => ({ result: 49 })),
+    );
     const gone = await processor.results(ids.slice(0, 1)).then(
       ([outcome]) => outcome!.error,
       (error: unknown) => error,

@@ -2,7 +2,7 @@
 import os from 'node:os';
 import { runParallel, TaskResults, TRILLION_CONFIG, TrillionProcessor } from '..';
 import type { ProcessorOptions, ProcessorStats, Task } from '..';
-import { deferred, untyped } from './fixtures/parallel';
+import { untyped } from './fixtures/parallel';
 import { toldBy } from './lib/child';
 import { open, outcomesOf, rejection } from './lib/processors';
 
@@ -314,62 +314,6 @@ describe('addTasks', () => {
     const adding = processor.addTasks([{ data }]);
     data['a'] = new Map();
     await expect(processor.results(await adding)).resolves.toMatchObject([{ result: { a: 1 } }]);
-  });
-});
-
-describe('parallelMap', () => {
-  test('gives the results in the order of the items, whatever order they come in', async () => {
-    const first = deferred<string>();
-    const fn = (item: string): string | Promise<string> => {
-      if (item === 'a') return first.promise;
-      first.resolve('A');
-      return item.toUpperCase();
-    };
-    await expect(open().parallelMap(['a', 'b', 'c'], fn)).resolves.toEqual(['A', 'B', 'C']);
-  });
-
-  test('calls the function with the item alone', async () => {
-    await expect(open().parallelMap([7], (...all: unknown[]) => all)).resolves.toEqual([[7]]);
-  });
-
-  test('takes a batch of 300,000 items without exhausting the stack', async () => {
-    const items = Array.from({ length: 300_001 }, (_, i) => i);
-    const results = await open().parallelMap(items, (x) => x + 1, { batchSize: 300_000 });
-    expect(results.length).toBe(300_001);
-    expect(results[300_000]).toBe(300_001);
-  });
-
-  test.each([{ thread: false }, { thread: true }])(
-    'counts its items in the figures (%p)',
-    async (options) => {
-      const processor = open({ maxWorkers: 1 });
-      await processor.parallelMap([1, 2, 3], (x) => x, options);
-      const failing = processor.parallelMap([1], () => JSON.parse('{') as unknown, options);
-      await expect(failing).rejects.toMatchObject({ name: 'SyntaxError' });
-      expect(processor.getStats()).toMatchObject({ processed: 3, failed: 1 });
-    },
-  );
-
-  test.each([{ thread: false }, { thread: true }])('of nothing gives nothing (%p)', async (options) => {
-    await expect(open().parallelMap([], (x) => x, options)).resolves.toEqual([]);
-  });
-
-  test.each<[unknown[], object, RegExp]>([
-    [[new Set([1]), (x: unknown) => x], INVALID_TYPE, /^items must be an array/],
-    [['abc', (x: unknown) => x], INVALID_TYPE, /^items/],
-    [[[1]], INVALID_TYPE, /^fn must be/],
-    [[[1], 5], INVALID_TYPE, /^fn must be/],
-    [[[1], (x: unknown) => x, null], INVALID_TYPE, /^options/],
-    [[[1], (x: unknown) => x, { batchSize: 0 }], OUT_OF_RANGE, /^batchSize/],
-    [[[1], (x: unknown) => x, { concurrency: 0 }], OUT_OF_RANGE, /^concurrency/],
-    [[[1], (x: unknown) => x, { thread: 'yes' }], INVALID_TYPE, /^thread/],
-    [[[1], (x: unknown) => x, { signal: {} }], INVALID_TYPE, /^signal/],
-  ])('refuses what it cannot use: %#', async (args, expected, message) => {
-    const error = await rejection(
-      (open() as unknown as { parallelMap(...all: unknown[]): Promise<unknown> }).parallelMap(...args),
-    );
-    expect(error).toMatchObject(expected);
-    expect(error.message).toMatch(message);
   });
 });
 

@@ -150,6 +150,7 @@ unsafe extern "C" fn on_end(_: *mut c_void) {
 #[napi]
 pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
     module::claim()?;
+    noizylab_engine::panics::silence();
     let raw = env.raw();
     if with(|_| ()).is_none() {
         let waker = Waker::new(raw)?;

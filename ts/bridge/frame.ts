@@ -13,7 +13,8 @@ export const Layout = { json: 0, numbers: 1, mixed: 2 } as const;
 /** Strings from this length on travel raw: escaping them as JSON would cost more than an entry in the table. */
 const LONG_TEXT = 128;
 const SMALL = 64 * 1024;
-const LARGE = 1024 * 1024;
+/** More than the largest submission: its memory is used again. */
+const LARGE = 8 * 1024 * 1024;
 
 /** A buffer that grows as bytes are appended, with its memory used again and again. */
 export class Writer {

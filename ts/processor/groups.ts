@@ -5,6 +5,7 @@ import type { FrameView } from '../bridge/bridge';
 import { readFrame } from '../bridge/frame';
 import { AT_PORT, Failure, SAME } from '../bridge/payload';
 import type { SharedBuffers } from '../bridge/structured';
+import { filled } from './filled';
 
 /** Tasks that were submitted together and are answered one after another. */
 export interface Group {
@@ -169,9 +170,7 @@ export class MapGroup implements Group {
     private readonly reject: (error: unknown) => void,
   ) {
     this.#open = items.length;
-    // Filled: an array with holes would be slower to read for ever.
-    // oxlint-disable-next-line unicorn/no-new-array -- Array.from is many times as slow for a million
-    this.values = new Array<unknown>(items.length).fill(undefined);
+    this.values = filled(items.length);
   }
 
   get done(): boolean {

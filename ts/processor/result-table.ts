@@ -43,6 +43,7 @@ export class ResultTable {
   /** A chunk of a batch has come. */
   keep(batch: TaskBatch, chunk: Chunk): void {
     this.#kept.push({ batch, chunk });
+    batch.kept++;
     this.held += chunk.count;
     this.#bytes += chunk.weight;
     while (this.held > this.mostTasks || this.#bytes > this.mostBytes) this.#dropOldest();
@@ -99,7 +100,7 @@ export class ResultTable {
       this.#kept = this.#kept.slice(this.#gone);
       this.#gone = 0;
     }
-    if (batch.done && batch.chunks.every((one) => one.content === undefined)) this.#forget(batch);
+    if (--batch.kept === 0 && batch.done) this.#forget(batch);
   }
 
   #forget(batch: TaskBatch): void {

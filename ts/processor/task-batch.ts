@@ -39,6 +39,8 @@ export class TaskBatch implements Group {
   /** Chunks that came, in the order of coming. */
   readonly chunks: Chunk[] = [];
   readonly listeners = new Set<OutcomeListener>();
+  /** Chunks that the table of results has not dropped. */
+  kept = 0;
   #open: number;
   // Listeners run in the context in which the tasks were added.
   readonly #context = new AsyncResource('NoizylabTasks');

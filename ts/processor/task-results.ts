@@ -2,16 +2,46 @@
  * What `results(ids)` gives: awaited, the outcomes of all in the order of the ids; iterated, each as it comes.
  */
 import { NoizylabError } from '../errors';
+import { filled } from './filled';
 import type { ResultTable } from './result-table';
 import type { OutcomeListener, TaskBatch } from './task-batch';
 import type { TaskOutcome } from './types';
 
-/** Successive tasks of one batch that stand at successive places of the ids. */
-interface Range {
-  readonly from: number;
-  to: number;
-  /** Place among the ids of the first. */
-  readonly at: number;
+/** The places among the ids at which tasks of one batch stand. */
+class Places {
+  /** As long as successive tasks stand at successive places, that is all there is to know. */
+  #first = 0;
+  #at = 0;
+  #length = 0;
+  #scattered: Map<number, number[]> | undefined;
+
+  /** Task `index` of the batch stands at the place `at`. */
+  add(index: number, at: number): void {
+    if (this.#scattered === undefined) {
+      if (this.#length === 0) [this.#first, this.#at] = [index, at];
+      if (index === this.#first + this.#length && at === this.#at + this.#length) {
+        this.#length++;
+        return;
+      }
+      this.#scattered = new Map();
+      for (let i = 0; i < this.#length; i++) this.#scattered.set(this.#first + i, [this.#at + i]);
+    }
+    const places = this.#scattered.get(index);
+    if (places === undefined) this.#scattered.set(index, [at]);
+    else places.push(at);
+    this.#length++;
+  }
+
+  /** Calls `found` with each place of a task. */
+  of(index: number, found: (at: number) => void): void {
+    if (this.#scattered !== undefined) this.#scattered.get(index)?.forEach((at) => found(at));
+    else if (index >= this.#first && index < this.#first + this.#length)
+      found(this.#at + index - this.#first);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
 }
 
 /** Outcomes of tasks. It is both a thenable and an async iterable. */
@@ -63,7 +93,7 @@ export class TaskResults<R = unknown>
   }
 
   async #all(): Promise<TaskOutcome<R>[]> {
-    const outcomes: TaskOutcome<R>[] = Array.from({ length: this.#ids.length });
+    const outcomes = filled<TaskOutcome<R>>(this.#ids.length);
     let left = outcomes.length;
     if (left === 0) return outcomes;
     await new Promise<void>((resolve, reject) => {
@@ -83,15 +113,14 @@ export class TaskResults<R = unknown>
       for (const [batch, listener] of watches) batch.listeners.delete(listener);
     };
     try {
-      for (const [batch, ranges] of this.#ranges()) {
-        let left = ranges.reduce((sum, range) => sum + range.to - range.from, 0);
+      for (const [batch, places] of this.#places()) {
+        let left = places.length;
         const listener: OutcomeListener = {
           outcome: (index, outcome) => {
-            for (const { from, to, at } of ranges) {
-              if (index < from || index >= to) continue;
+            places.of(index, (at) => {
               if (--left === 0) batch.listeners.delete(listener);
-              take(outcome as TaskOutcome<R>, at + index - from);
-            }
+              take(outcome as TaskOutcome<R>, at);
+            });
           },
         };
         batch.listeners.add(listener);
@@ -120,15 +149,16 @@ export class TaskResults<R = unknown>
     }
   }
 
-  #ranges(): Map<TaskBatch, Range[]> {
-    const byBatch = new Map<TaskBatch, Range[]>();
+  #places(): Map<TaskBatch, Places> {
+    const byBatch = new Map<TaskBatch, Places>();
     for (let at = 0; at < this.#ids.length; at++) {
       const { batch, index } = this.#table.find(this.#ids[at]!);
-      const ranges = byBatch.get(batch);
-      const last = ranges?.at(-1);
-      if (ranges === undefined) byBatch.set(batch, [{ from: index, to: index + 1, at }]);
-      else if (last !== undefined && last.to === index && last.at + index - last.from === at) last.to++;
-      else ranges.push({ from: index, to: index + 1, at });
+      let places = byBatch.get(batch);
+      if (places === undefined) {
+        places = new Places();
+        byBatch.set(batch, places);
+      }
+      places.add(index, at);
     }
     return byBatch;
   }

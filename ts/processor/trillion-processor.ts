@@ -7,6 +7,7 @@ import { NoizylabError } from '../errors';
 import { mapConcurrently } from '../parallel/map-concurrently';
 import { Core } from './core';
 import { isUrl, type OperationSource, readDefinition } from './definitions';
+import { filled } from './filled';
 import { mapOnWorkers } from './map-on-workers';
 import { Operations } from './operations';
 import { type ProcessorConfig, read, readConfig, readManner } from './options';
@@ -127,7 +128,9 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       if (batch.done) core.forget(group);
       throw error;
     }
-    return Array.from({ length }, (_, index) => batch.idOf(index));
+    const ids = filled<string>(length);
+    for (let index = 0; index < length; index++) ids[index] = batch.idOf(index);
+    return ids;
   }
 
   /**

@@ -4,6 +4,7 @@ pub mod bridge;
 pub mod cancel;
 pub mod error;
 pub mod operations;
+pub mod panics;
 pub mod payload;
 pub mod processor;
 pub mod runtime;

@@ -15,6 +15,7 @@ use crate::bridge::{Frame, FrameBuilder};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::operations::{self, Operation};
+use crate::panics;
 use crate::payload::Tag;
 
 /// Results beyond so many bytes leave in frames of their own.
@@ -240,5 +241,7 @@ fn run_one(
 
 fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
+    let text =
+        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned());
+    format!("{text} (at {})", panics::last_place())
 }

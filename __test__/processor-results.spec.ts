@@ -140,11 +140,14 @@ describe('events', () => {
     const told = await toldBy(`
       const processor = new core.TrillionProcessor({ maxWorkers: 1 });
       const uncaught = [];
-      process.on('uncaughtException', (error) => uncaught.push(error.message));
+      const both = new Promise((resolve) => {
+        process.on('uncaughtException', (error) => { if (uncaught.push(error.message) === 2) resolve(); });
+      });
       let events = 0;
       processor.on('taskComplete', ({ result }) => { events++; if (result % 2 === 0) throw new Error('listener ' + result) });
       const ids = await processor.addTasks([1, 2, 3, 4, 5].map((data) => ({ data })));
       await processor.shutdown();
+      await both;
       await tell([events, uncaught, (await processor.results(ids)).map(({ result }) => result)]);
     `);
     expect(told).toEqual([[5, ['listener 2', 'listener 4'], [1, 2, 3, 4, 5]]]);

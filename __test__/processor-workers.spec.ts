@@ -1,6 +1,7 @@
 /** Users' operations in worker threads: where their code comes from, what goes in and out, and what they throw. */
 import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { TrillionProcessor } from '..';
 import type { OperationContext } from '..';
 import { untyped } from './fixtures/parallel';
@@ -233,8 +234,7 @@ describe('memory that moves or is shared', () => {
   test('a port can move', async () => {
     const { port1, port2 } = new MessageChannel();
     const heard = new Promise((resolve) => {
-      port1.addEventListener('message', ({ data }) => resolve(data));
-      port1.start();
+      port1.on('message', resolve);
     });
     processor.define('say', (port: MessagePort) => port.postMessage('from the worker'));
     await processor.run({ operation: 'say', data: port2, transferList: [untyped(port2)] });

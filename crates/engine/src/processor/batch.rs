@@ -39,6 +39,26 @@ pub(crate) enum Target {
     Hosted(u32),
 }
 
+/// Which queue tasks wait in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Native,
+    Hosted,
+    /// Tasks that are bound to this host.
+    Bound(u32),
+}
+
+impl Source {
+    /// Where tasks wait that `target` runs, and that may be bound to a host.
+    pub fn of(target: Target, host: Option<u32>) -> Self {
+        match (host, target) {
+            (Some(host), _) => Self::Bound(host),
+            (None, Target::Native(_)) => Self::Native,
+            (None, Target::Hosted(_)) => Self::Hosted,
+        }
+    }
+}
+
 /// Memory of one typed array that a submission borrows.
 #[derive(Clone, Copy, Debug)]
 pub struct Borrowed {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::batch::Source;
 use super::deadline::Due;
 use super::host::{Host, WORD_PROGRESS, read_results, write_chunk};
 use super::queue::{Queue, Segment};
-use super::state::{HostWords, Kind, Phase, Running, Source, State, rest_of};
+use super::state::{HostWords, Kind, Phase, Running, State, rest_of};
 use super::{Processor, single_frame, words};
 use crate::bridge::frame::index_mixed;
 use crate::bridge::{Frame, Layout, Outbox, Record, RecordKind};

@@ -32,12 +32,13 @@ use std::time::{Duration, Instant};
 use noizylab_lockfree::Backlog;
 use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
+use self::batch::Source;
 pub use self::batch::{Borrowed, Borrows};
 pub use self::config::Config;
 use self::deadline::{Deadlines, Due, OnDue};
 pub use self::host::WORD_PROGRESS;
 use self::queue::Segment;
-use self::state::{Control, Kind, Phase, Source, State};
+use self::state::{Control, Kind, Phase, State};
 use self::words::ProcessorWords;
 use crate::bridge::{Frame, Layout, Outbox, Record, RecordKind};
 use crate::cancel::Cancel;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use super::batch::Target;
+use super::batch::{Source, Target};
 use super::pace::Pace;
 use super::queue::Segment;
-use super::state::{Kind, Phase, Source, State, rest_of};
+use super::state::{Kind, Phase, State, rest_of};
 use super::{Processor, words};
 use crate::bridge::{Frame, FrameBuilder};
 use crate::cancel::Cancel;

@@ -4,8 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::batch::{Batch, Target};
-use super::state::Source;
+use super::batch::{Batch, Source, Target};
 use crate::cancel::Cancel;
 
 /// A run of tasks of one batch that wait, run, or come back.

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::batch::Target;
+use super::batch::Source;
 use super::config::Config;
 use super::host::Host;
 use super::pace::Pace;
@@ -234,26 +234,6 @@ impl State {
             if control.open == 0 {
                 self.controls.remove(&group);
             }
-        }
-    }
-}
-
-/// Which queue a chunk comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    Native,
-    Hosted,
-    /// Tasks that are bound to this host.
-    Bound(u32),
-}
-
-impl Source {
-    /// Where tasks wait that `target` runs, and that may be bound to a host.
-    pub fn of(target: Target, host: Option<u32>) -> Self {
-        match (host, target) {
-            (Some(host), _) => Self::Bound(host),
-            (None, Target::Native(_)) => Self::Native,
-            (None, Target::Hosted(_)) => Self::Hosted,
         }
     }
 }

@@ -29,22 +29,23 @@ describe(`${COUNT} workers that are ended mid-work`, () => {
     return told[0] as Figures[];
   };
 
-  /** Bytes by which the least memory in use rose from the second fifth of the run to the last. */
+  /** Bytes by which the least memory in use rose from the second quarter of the run to the last. */
   const growth = (figures: Figures[]): number => {
-    const fifth = Math.floor(figures.length / 5);
+    const quarter = Math.floor(figures.length / 4);
     const least = (from: number): number =>
-      Math.min(...figures.slice(from, from + fifth).map(({ rss }) => rss));
-    return least(figures.length - fifth) - least(fifth);
+      Math.min(...figures.slice(from, from + quarter).map(({ rss }) => rss));
+    return least(figures.length - quarter) - least(quarter);
   };
 
   test(
     'do not crash, and leave no more behind than the same workers without the package',
     async () => {
       const [ours, bare] = await Promise.all([churn('package'), churn('bare')]);
-      // An isolate with a processor holds megabytes. In a run of 1,000 this is 8 KB for each.
-      const noise = 6_000_000;
+      // By as much memory goes up and down within a run on Node 24. Of 1,000 workers it is 16 KB each; an isolate holds megabytes,
+      // a processor with its tasks and threads hundreds of kilobytes.
+      const noise = 16_000_000;
       expect(growth(ours)).toBeLessThanOrEqual(Math.max(0, growth(bare)) + noise);
-      const warm = ours[Math.floor(ours.length / 5)]!;
+      const warm = ours[Math.floor(ours.length / 4)]!;
       expect(ours.at(-1)!.threads).toBeLessThanOrEqual(warm.threads);
       expect(ours.at(-1)!.files).toBeLessThanOrEqual(warm.files);
     },

@@ -1,6 +1,7 @@
 /**
  * The part of a processor that talks to the engine: groups of tasks out, results in, worker isolates between.
  */
+import { performance } from 'node:perf_hooks';
 import { type Channel, type FrameView, getBridge, RecordKind, type Bridge } from '../bridge/bridge';
 import { readFrame } from '../bridge/frame';
 import { crossing } from '../bridge/native';
@@ -116,7 +117,11 @@ export class Core implements Channel, Results {
     data: unknown,
     transferList: readonly Transferable[],
   ): Promise<void> {
+    const began = performance.now();
     const host = await this.hosts.pick();
+    // Starting a worker counts towards the timeout.
+    const left =
+      head.timeout === undefined ? undefined : Math.max(1, head.timeout - (performance.now() - began));
     try {
       this.hosts.send(host, head.group, index, data, transferList);
     } catch (cause) {
@@ -126,7 +131,7 @@ export class Core implements Channel, Results {
         { cause },
       );
     }
-    this.submission.addAtPort({ ...head, host }, index);
+    this.submission.addAtPort({ ...head, host, timeout: left }, index);
   }
 
   /** Waits for the results of a group: from now on it keeps the process alive. */

@@ -5,8 +5,9 @@
  */
 import { types } from 'node:util';
 import { type Encoding, layoutOf, Layout, Writer, writeFrame } from '../bridge/frame';
-import { isPlain, Tag } from '../bridge/payload';
+import { isJson, isPlain, Tag } from '../bridge/payload';
 import { NoizylabError } from '../errors';
+import { describe } from '../options';
 import { serialize, type SharedBuffers } from '../bridge/structured';
 import type { TaskManner } from './options';
 
@@ -66,9 +67,9 @@ export class Submission {
     shared: SharedBuffers,
   ) {
     this.#shared = { shared };
-    const special: Encoding['special'] = (value, writer) => this.#borrow(value, writer);
+    const special = (value: unknown, writer: Writer): number | undefined => this.#borrow(value, writer);
     this.#native = { loose: true, special };
-    this.#echo = { shared, special };
+    this.#echo = { shared, special: (value, writer) => (isBare(value) ? special(value, writer) : undefined) };
   }
 
   /** The layout that the data of each task takes, for `add`. Throws, naming `what[index]`, where data cannot leave the isolate. */
@@ -251,6 +252,12 @@ export class Submission {
     writer.uint32(this.#arrays.push(array) - 1);
     const options: Record<string, unknown> = { ...value };
     delete options[values === undefined || values === null ? 'data' : 'values'];
+    if (!isJson(options, true)) {
+      throw new NoizylabError(
+        'ERR_PROCESSOR_INVALID_DATA',
+        `the options beside the memory must be values that JSON can carry; given: ${describe(options)}`,
+      );
+    }
     writer.text(JSON.stringify(options));
     return Tag.borrowed;
   }

@@ -2,23 +2,12 @@
  * TrillionProcessor: many tasks on all cores, with a bounded queue. The engine's `processor/` does the work.
  */
 import { EventEmitter } from 'node:events';
-import { throwLater } from '../bridge/throw-later';
 import { NoizylabError } from '../errors';
 import { mapConcurrently } from '../parallel/map-concurrently';
-import { Core } from './core';
-import { isUrl, type OperationSource, readDefinition } from './definitions';
-import { filled } from './filled';
-import { mapOnWorkers } from './map-on-workers';
-import { Operations } from './operations';
+import type { OperationSource } from './definitions';
 import { type ProcessorConfig, read, readConfig, readManner } from './options';
-import { ResultTable } from './result-table';
-import { runTask } from './run-task';
-import { statsOf } from './stats';
-import { streamProcess } from './stream-process';
-import { handedBack } from './submission';
-import { type BatchOwner, TaskBatch } from './task-batch';
-import { readTasks } from './task-list';
-import { TaskResults } from './task-results';
+import type * as Parts from './parts';
+import type { BatchOwner } from './task-batch';
 import type {
   MapOptions,
   ProcessorEvents,
@@ -30,6 +19,9 @@ import type {
   TaskOutcome,
 } from './types';
 
+/** Loaded by the first constructor. */
+let parts: typeof Parts;
+
 /**
  * A parallel processor.
  *
@@ -39,9 +31,9 @@ import type {
 export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
   /** The options in force. */
   readonly config: Readonly<ProcessorConfig>;
-  readonly #core: Core;
-  readonly #operations: Operations;
-  readonly #table: ResultTable;
+  readonly #core: Parts.Core;
+  readonly #operations: Parts.Operations;
+  readonly #table: Parts.ResultTable;
   readonly #batchOwner: BatchOwner;
   readonly #idPrefix: string;
   /** Items that `parallelMap` and `streamProcess` finished in this isolate. */
@@ -59,10 +51,12 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
   constructor(options?: ProcessorOptions) {
     super();
     this.config = Object.freeze(readConfig(options));
-    this.#core = new Core(this.config, this);
-    this.#operations = new Operations(this.#core);
+    // oxlint-disable-next-line typescript/no-require-imports -- a module of the package, loaded late on purpose
+    parts ??= require('./parts') as typeof Parts;
+    this.#core = new parts.Core(this.config, this);
+    this.#operations = new parts.Operations(this.#core);
     this.#idPrefix = `task_${Date.now()}_${this.#core.key}_`;
-    this.#table = new ResultTable(this.#idPrefix, this.config.resultLimit, this.config.resultBytes);
+    this.#table = new parts.ResultTable(this.#idPrefix, this.config.resultLimit, this.config.resultBytes);
     this.#batchOwner = this.#ownBatches();
   }
 
@@ -88,7 +82,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     const signal = read.signal('signal', read.object('options', options).signal);
     this.#begin();
     signal?.throwIfAborted();
-    const list = readTasks(tasks, this.#operations, (id) => this.#table.hasId(id));
+    const list = parts.readTasks(tasks, this.#operations, (id) => this.#table.hasId(id));
     const { length } = list.data;
     if (length === 0) return [];
     const core = this.#core;
@@ -103,8 +97,16 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     }
     const first = this.#nextTask;
     this.#nextTask += length;
-    const given = (index: number): unknown => handedBack(list.headOf(index).target, list.data[index]);
-    const batch = new TaskBatch(group, first, length, given, list.ids, this.#idPrefix, this.#batchOwner);
+    const given = (index: number): unknown => parts.handedBack(list.headOf(index).target, list.data[index]);
+    const batch = new parts.TaskBatch(
+      group,
+      first,
+      length,
+      given,
+      list.ids,
+      this.#idPrefix,
+      this.#batchOwner,
+    );
     this.#table.add(batch);
     core.expect(group, batch);
     let entered = 0;
@@ -128,7 +130,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       if (batch.done) core.forget(group);
       throw error;
     }
-    const ids = filled<string>(length);
+    const ids = parts.filled<string>(length);
     for (let index = 0; index < length; index++) ids[index] = batch.idOf(index);
     return ids;
   }
@@ -142,7 +144,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
   run<R = unknown>(task: Task, options?: RunOptions): Promise<R> {
     try {
       this.#begin();
-      return runTask(this.#core, this.#operations, task, options) as Promise<R>;
+      return parts.runTask(this.#core, this.#operations, task, options) as Promise<R>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -167,7 +169,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     options?: MapOptions,
   ): Promise<unknown[]> {
     read.array('items', items);
-    if (typeof fn !== 'string' && !isUrl(fn)) read.callback('fn', fn);
+    if (typeof fn !== 'string' && !parts.isUrl(fn)) read.callback('fn', fn);
     const given = read.object('options', options);
     const batchSize = read.integer('batchSize', given.batchSize, this.config.batchSize, {
       min: 1,
@@ -183,7 +185,11 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     this.#begin();
     const progress = this.#progress(items.length, batchSize);
     if (thread || typeof fn !== 'function') {
-      return mapOnWorkers(this.#core, this.#operations.ofFunction(fn), items, { manner, signal, progress });
+      return parts.mapOnWorkers(this.#core, this.#operations.ofFunction(fn), items, {
+        manner,
+        signal,
+        progress,
+      });
     }
     try {
       return await mapConcurrently(items, fn, {
@@ -211,7 +217,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     options?: { concurrency?: number | undefined; signal?: AbortSignal | undefined },
   ): AsyncGenerator<Awaited<R>, void, undefined> {
     this.#begin();
-    return streamProcess(source, fn, options, this.#local);
+    return parts.streamProcess(source, fn, options, this.#local);
   }
 
   /**
@@ -219,10 +225,10 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
    * comes. Outcomes are kept up to `resultLimit` and `resultBytes`; one that was dropped is told as an error
    * `ERR_PROCESSOR_RESULT_DROPPED`.
    */
-  results<R = unknown>(ids: readonly string[]): TaskResults<R> {
+  results<R = unknown>(ids: readonly string[]): Parts.TaskResults<R> {
     read.array('ids', ids);
     for (const id of ids) if (typeof id !== 'string') throw read.type('an id', id, 'a string');
-    return new TaskResults<R>(this.#table, [...ids]);
+    return new parts.TaskResults<R>(this.#table, [...ids]);
   }
 
   /**
@@ -232,13 +238,13 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
    * @throws TypeError `ERR_PROCESSOR_CLOSURE`, NoizylabError `ERR_PROCESSOR_MODULE_NOT_FOUND`, `ERR_PROCESSOR_OPERATION_EXISTS`
    */
   define(name: string, source: OperationSource): this {
-    this.#operations.define(read.text('name', name), readDefinition(name, source));
+    this.#operations.define(read.text('name', name), parts.readDefinition(name, source));
     return this;
   }
 
   /** Figures, read from memory without a call into the engine (but `memoryUsage`, which is Node's). */
   getStats(): ProcessorStats {
-    return statsOf(this.#core, this.#table, this.#local, this.#startTime, this.#endTime);
+    return parts.statsOf(this.#core, this.#table, this.#local, this.#startTime, this.#endTime);
   }
 
   /**
@@ -314,7 +320,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       if (error === undefined) this.emit('taskComplete', { taskId, result });
       else this.emit('taskError', { taskId, error, message: error.message });
     } catch (thrown) {
-      throwLater(thrown);
+      parts.throwLater(thrown);
     }
   }
 }

@@ -32,9 +32,11 @@ export async function install() {
   const lock = readLock();
   if (lock.isCurrent && isInstalled(lock.packages)) return;
   console.log('Installing the npm packages.');
-  // `npm ci` leaves the lock file alone, which `npm install` writes a little differently in each version of npm.
+  // The lock file is followed and left alone: each version of npm writes it a little differently, and `npm ci` takes it for
+  // incomplete where it leaves out builds of optional packages for other platforms.
   // The build needs the development tools, also where NODE_ENV=production leaves them out.
-  await npm([lock.isCurrent ? 'ci' : 'install', '--include=dev', '--no-audit', '--no-fund']);
+  const leaveLock = lock.isCurrent ? ['--no-save'] : [];
+  await npm(['install', '--include=dev', '--no-audit', '--no-fund', ...leaveLock]);
 }
 
 /** Throws a `Failure` that says what to install where cargo, its toolchain or a C compiler is missing. */

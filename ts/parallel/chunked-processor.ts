@@ -3,7 +3,6 @@ import type { PathLike } from 'node:fs';
 import { linesOf } from './lines';
 import { options, readSignal, type SignalOptions } from './options';
 import { mapInOrder, type Source, type WindowOptions } from './ordered-window';
-import { checkSource } from './stream';
 
 /** How a `ChunkedProcessor` runs. */
 export interface ChunkedProcessorOptions {
@@ -58,7 +57,8 @@ export class ChunkedProcessor {
     given?: SignalOptions,
   ): AsyncGenerator<Awaited<R>, void, undefined> {
     options.callback('fn', fn);
-    return mapInOrder(checkSource('iterable', iterable), fn, this.#window(given));
+    options.iterable('iterable', iterable);
+    return mapInOrder(iterable, fn, this.#window(given));
   }
 
   #window(given: SignalOptions | undefined): WindowOptions {

@@ -38,7 +38,8 @@ export class ParallelStream<T> implements AsyncIterable<T> {
 
   /** @throws `ERR_PARALLEL_INVALID_TYPE`, `ERR_PARALLEL_OUT_OF_RANGE` */
   constructor(source: Source<T>, given?: ParallelStreamOptions) {
-    this.#source = checkSource('source', source);
+    options.iterable('source', source);
+    this.#source = source;
     const { concurrency, highWaterMark } = options.object('options', given);
     this.#concurrency = options.integer('concurrency', concurrency, 10, { min: 1 });
     this.#highWaterMark = options.integer('highWaterMark', highWaterMark, 4 * this.#concurrency, { min: 1 });
@@ -88,15 +89,6 @@ export class ParallelStream<T> implements AsyncIterable<T> {
     this.#steps.push({ fn: fn as (item: unknown) => unknown, filters });
     return this;
   }
-}
-
-/** The source itself, if it can be iterated. */
-export function checkSource<T>(name: string, source: Source<T>): Source<T> {
-  const given = source as Partial<AsyncIterable<T> & Iterable<T>> | null | undefined;
-  if (typeof given?.[Symbol.asyncIterator] === 'function' || typeof given?.[Symbol.iterator] === 'function') {
-    return source;
-  }
-  throw options.type(name, source, 'an iterable or async iterable');
 }
 
 /** One function of all steps. A single `map`, the usual case, is its own: a chain around it would cost a third of the speed. */

@@ -16,4 +16,4 @@ pub struct Config {
 }
 
 /// Bytes of results that the isolate has not taken yet: above, workers start nothing new.
-pub(crate) const MOST_UNDELIVERED: usize = 64 << 20;
+pub(crate) const MOST_UNDELIVERED: usize = 4 << 20;

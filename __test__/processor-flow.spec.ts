@@ -99,6 +99,26 @@ describe('taskQueueSize', () => {
   });
 });
 
+describe('a stream of addTasks', () => {
+  test('lets the event loop turn while it goes on, long before the queue is full', async () => {
+    const processor = open();
+    let turns = 0;
+    let immediate = setImmediate(function again() {
+      turns++;
+      immediate = setImmediate(again);
+    });
+    for (let block = 0; block < 20; block++) await processor.addTasks(tasks(10_000));
+    clearImmediate(immediate);
+    expect(turns).toBeGreaterThanOrEqual(19);
+    // Few tasks at a time do not wait for one each.
+    const before = turns;
+    for (let call = 0; call < 20; call++) await processor.addTasks(tasks(10));
+    expect(turns).toBe(before);
+    await processor.shutdown();
+    expect(processor.getStats().processed).toBe(200_200);
+  });
+});
+
 describe('memoryThreshold', () => {
   test("above it intake stands still, which is told; with overflow: 'reject' it is refused", async () => {
     const processor = open({ memoryThreshold: 1e-6 });

@@ -1,5 +1,8 @@
 /**
  * What lets tasks in: the bound of the queue and the bound of memory. Who has to wait is let in in the order of coming.
+ *
+ * Results come in when the event loop turns, and a stream of `await addTasks(...)` goes on in microtasks: without a turn in
+ * between, a million tasks would be on their way before the first result is taken, and the memory of all of them would grow old.
  */
 import { performance } from 'node:perf_hooks';
 import { clearInterval, setImmediate, setInterval } from 'node:timers';
@@ -10,6 +13,8 @@ import { onAbort } from '../parallel/abort';
 
 /** How often memory is looked at: at most so often while tasks come in, and so often while they wait for it. */
 const MEMORY_INTERVAL_MS = 50;
+/** After so many tasks the event loop turns before their caller goes on. */
+const TASKS_A_TURN = 8192;
 
 interface Waiter {
   /** The most tasks that it has. */
@@ -42,6 +47,8 @@ export class Intake {
   #calls = 0;
   #nextLook = 0;
   #timer: NodeJS.Timeout | undefined;
+  #sinceTurn = 0;
+  #turn: Promise<void> | undefined;
 
   constructor(
     limits: IntakeLimits,
@@ -87,6 +94,20 @@ export class Intake {
       });
       if (!this.paused) this.owner.awaitRoom(this.#comfortable());
     });
+  }
+
+  /** `tasks` were let in: what their caller waits for, lest the event loop starves; nothing while they are few. */
+  turn(tasks: number): Promise<void> | undefined {
+    this.#sinceTurn += tasks;
+    if (this.#sinceTurn < TASKS_A_TURN) return undefined;
+    this.#turn ??= new Promise((resolve) =>
+      setImmediate(() => {
+        this.#sinceTurn = 0;
+        this.#turn = undefined;
+        resolve();
+      }),
+    );
+    return this.#turn;
   }
 
   /** The error for `wanted` tasks that may not wait; `undefined` if they need not or may. */

@@ -19,6 +19,7 @@ export class ResultTable {
   #kept: { batch: TaskBatch; chunk: Chunk }[] = [];
   #gone = 0;
   #bytes = 0;
+  #holds = 0;
   /** Finished tasks that can be told of, and those that cannot any more. */
   held = 0;
   dropped = 0;
@@ -46,7 +47,16 @@ export class ResultTable {
     batch.kept++;
     this.held += chunk.count;
     this.#bytes += chunk.weight;
-    while (this.held > this.mostTasks || this.#bytes > this.mostBytes) this.#dropOldest();
+    this.#trim();
+  }
+
+  /** Nothing leaves until `turn` has come: who is told of tasks only then can still ask for all their results. */
+  async hold(turn: Promise<void>): Promise<void> {
+    // What an earlier hold kept beyond the bounds has had its chance.
+    this.#trim();
+    this.#holds++;
+    await turn;
+    this.#holds--;
   }
 
   /**
@@ -86,6 +96,12 @@ export class ResultTable {
       else return batch;
     }
     return undefined;
+  }
+
+  #trim(): void {
+    while (this.#holds === 0 && (this.held > this.mostTasks || this.#bytes > this.mostBytes)) {
+      this.#dropOldest();
+    }
   }
 
   #dropOldest(): void {

@@ -130,6 +130,8 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       if (batch.done) core.forget(group);
       throw error;
     }
+    const turn = core.intake.turn(length);
+    if (turn !== undefined) await this.#table.hold(turn);
     const ids = parts.filled<string>(length);
     for (let index = 0; index < length; index++) ids[index] = batch.idOf(index);
     return ids;

@@ -170,6 +170,27 @@ describe('contexts over one environment', () => {
     `;
     expect(await toldBy(code, { nodeArgs: ['--expose-gc'] })).toEqual([5e8]);
   });
+
+  // Its workers held it, and each other, for ever.
+  onLinux('a processor that is dropped with idle workers is collected, and they end', async () => {
+    const code = `
+      const threads = () => require('node:fs').readdirSync('/proc/self/task').length;
+      const make = async () => {
+        const processor = new core.TrillionProcessor({ maxWorkers: 1, idleTimeout: Infinity });
+        processor.define('same', (x) => x);
+        await processor.run({ operation: 'same', data: 1 });
+      };
+      const before = threads();
+      for (let i = 0; i < 4; i++) await make();
+      // The one thread of the timers stays.
+      while (threads() > before + 1) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        gc();
+      }
+    `;
+    // oxlint-disable-next-line jest/no-standalone-expect -- `onLinux` is a test function under another name
+    expect(await toldBy(code, { nodeArgs: ['--expose-gc'] })).toEqual([]);
+  });
 });
 
 describe('the package loaded again in one context', () => {

@@ -22,6 +22,26 @@ function tasks(count: number, from = 0): { data: number }[] {
   return Array.from({ length: count }, (_, i) => ({ data: from + i }));
 }
 
+describe('one turn of the event loop', () => {
+  // They were joined to one text, which was too long: nothing of them settled, and the process ended with the error.
+  test('may bring more than fits into one text', async () => {
+    const processor = open({ resultLimit: 0 });
+    const data = Array.from({ length: 10_000 }, () => 'x'.repeat(100));
+    const runs = Array.from({ length: 530 }, () => rejection(processor.run({ operation: 'sum', data })));
+    const codes = (await Promise.all(runs)).map(({ code }) => code);
+    expect(new Set(codes)).toEqual(new Set(['ERR_PROCESSOR_INVALID_DATA']));
+  });
+
+  test('may bring a list that is too long for one text', async () => {
+    const processor = open({ resultLimit: 0 });
+    const data = Array.from({ length: 10_000 }, () => 'x'.repeat(100));
+    const list = Array.from({ length: 530 }, () => ({ operation: 'sum', data }));
+    await expect(processor.addTasks(list)).resolves.toHaveLength(530);
+    await processor.shutdown();
+    expect(processor.getStats().failed).toBe(530);
+  });
+});
+
 describe('taskQueueSize', () => {
   test('makes addTasks wait until there is room for all of them', async () => {
     const { processor, release } = await held({ taskQueueSize: 10 });
@@ -246,6 +266,9 @@ describe('run with a signal', () => {
     [{ timeout: '5' }, 'TypeError'],
     [{ signal: {} }, 'TypeError'],
     [{ signal: null }, 'TypeError'],
+    [{ priority: null }, 'TypeError'],
+    [{ retries: null }, 'TypeError'],
+    [{ transferList: null }, 'TypeError'],
     [{ priority: 2 ** 31 }, 'RangeError'],
     [{ retries: Infinity }, 'RangeError'],
     [null, 'TypeError'],

@@ -7,7 +7,7 @@ import zlib from 'node:zlib';
 import { runParallel } from '..';
 import type { TrillionProcessor } from '..';
 import { inChild } from './lib/child';
-import { open, outcomesOf } from './lib/processors';
+import { open, outcomesOf, rejection } from './lib/processors';
 
 const INVALID_DATA = { code: 'ERR_PROCESSOR_INVALID_DATA' };
 
@@ -294,6 +294,30 @@ describe('files', () => {
       }
     },
   );
+
+  test('the cause is what the system said, as node:fs tells it', async () => {
+    const missing = path.join(directory, 'missing');
+    const causes = [
+      [missing, 'ENOENT', os.constants.errno.ENOENT],
+      [directory, 'EISDIR', os.constants.errno.EISDIR],
+      ['a\0b', 'EINVAL', os.constants.errno.EINVAL],
+      [`${directory}/${'x'.repeat(300)}`, 'ENAMETOOLONG', os.constants.errno.ENAMETOOLONG],
+    ] as const;
+    for (const [bad, code, errno] of causes) {
+      const { cause } = await rejection(run('file-info', bad));
+      expect(cause).toMatchObject({ code, path: bad });
+      // Numbers are those of libuv, which elsewhere are its own.
+      if (process.platform !== 'win32') expect(cause).toMatchObject({ errno: -errno });
+      expect(cause).toBeInstanceOf(Error);
+    }
+    const { message } = await rejection(fs.promises.readFile(missing));
+    const { cause } = await rejection(run('sha256', { path: missing }));
+    expect((cause as Error).message).toBe(message.replace(', open', ','));
+  });
+
+  test('an error that is not of the system has no cause', async () => {
+    expect(await rejection(run('sum', 'no list'))).not.toHaveProperty('cause');
+  });
 });
 
 describe('operations on numbers', () => {

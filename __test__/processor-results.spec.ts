@@ -97,6 +97,28 @@ describe('results', () => {
     expect(processor.getStats().resultsDropped).toBeGreaterThanOrEqual(17);
   });
 
+  // They were kept as a number of the buffer, which was gone when they were asked for.
+  test('are kept with the shared memory that they show', async () => {
+    const code = `
+      const processor = new core.TrillionProcessor({ maxWorkers: 1 });
+      processor.define('same', (x) => x);
+      const add = async () => {
+        const buffer = new SharedArrayBuffer(2);
+        return processor.addTasks([{ operation: 'same', data: { view: new Uint8Array(buffer).fill(7) } }]);
+      };
+      const ids = await add();
+      while (processor.getStats().resultsHeld < 1) await new Promise((resolve) => setTimeout(resolve, 1));
+      for (let i = 0; i < 10; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        gc();
+      }
+      const [{ result, error }] = await processor.results(ids);
+      await tell(error?.message ?? [...result.view]);
+      await processor.shutdown();
+    `;
+    expect(await toldBy(code, { nodeArgs: ['--expose-gc'] })).toEqual([[7, 7]]);
+  });
+
   test('a million finished tasks leave no more than the limits allow', async () => {
     const told = await toldBy(
       `const processor = new core.TrillionProcessor({ resultLimit: 1000 });
@@ -151,6 +173,33 @@ describe('events', () => {
       await tell([events, uncaught, (await processor.results(ids)).map(({ result }) => result)]);
     `);
     expect(told).toEqual([[5, ['listener 2', 'listener 4'], [1, 2, 3, 4, 5]]]);
+  });
+
+  // A map never settled, and a shutdown rejected with what the listener had thrown.
+  test('whatever a listener throws, what the event is about goes on', async () => {
+    const code = `
+      const uncaught = [];
+      process.on('uncaughtException', (error) => uncaught.push(error.message));
+      const processor = new core.TrillionProcessor({ batchSize: 1, maxWorkers: 1 });
+      for (const event of ['initialized', 'batchComplete', 'workerError', 'shutdown'])
+        processor.on(event, () => { throw new Error(event); });
+      await processor.initialize();
+      await tell(await processor.parallelMap([1], (x) => x + 1, { thread: true }));
+      await tell(await processor.parallelMap([2], (x) => x + 1));
+      processor.define('exit', () => process.exit());
+      const bytes = new ArrayBuffer(1);
+      const task = { operation: 'exit', data: bytes, transferList: [bytes] };
+      await processor.run(task).catch(({ code }) => tell(code));
+      await processor.shutdown();
+      while (uncaught.length < 5) await new Promise((resolve) => setTimeout(resolve, 1));
+      await tell(uncaught.sort());
+    `;
+    expect(await toldBy(code)).toEqual([
+      [2],
+      [3],
+      'ERR_PROCESSOR_WORKER_DIED',
+      ['batchComplete', 'batchComplete', 'initialized', 'shutdown', 'workerError'],
+    ]);
   });
 
   test('a task that fails without listeners is nothing uncaught', async () => {

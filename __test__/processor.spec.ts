@@ -4,7 +4,7 @@ import { runParallel, TaskResults, TRILLION_CONFIG, TrillionProcessor } from '..
 import type { ProcessorOptions, ProcessorStats, Task } from '..';
 import { untyped } from './fixtures/parallel';
 import { toldBy } from './lib/child';
-import { open, outcomesOf, rejection } from './lib/processors';
+import { blocker, open, outcomesOf, rejection } from './lib/processors';
 
 const INVALID_TYPE = { name: 'TypeError', code: 'ERR_PROCESSOR_INVALID_TYPE' };
 const OUT_OF_RANGE = { name: 'RangeError', code: 'ERR_PROCESSOR_OUT_OF_RANGE' };
@@ -17,6 +17,12 @@ function thrownBy(act: () => unknown): Error & { code?: string } {
     return error as Error;
   }
   throw new Error('it did not throw');
+}
+
+function resizable(length: number): ArrayBuffer {
+  // Absent from the typings of this language level.
+  const options = { maxByteLength: 2 * length };
+  return new (ArrayBuffer as unknown as new (length: number, given: object) => ArrayBuffer)(length, options);
 }
 
 describe('the documented example', () => {
@@ -218,6 +224,59 @@ describe('addTasks', () => {
     await expect(processor.addTasks(untyped(tasks))).rejects.toMatchObject({
       code: 'ERR_PROCESSOR_DUPLICATE_ID',
     });
+  });
+
+  // Those that had not got in were told of as failed, and their ids were in use for ever.
+  test('knows nothing of tasks that were called off before they were accepted', async () => {
+    const processor = open({ maxWorkers: 1, taskQueueSize: 2 });
+    const { work, started, release } = blocker(processor);
+    const [holding] = await processor.addTasks([work]);
+    await started;
+    const errors: unknown[] = [];
+    processor.on('taskError', ({ taskId }) => errors.push(taskId));
+    const controller = new AbortController();
+    const tasks = ['a', 'b', 'c', 'd'].map((id) => ({ id, data: id }));
+    const adding = rejection(processor.addTasks(tasks, { signal: controller.signal }));
+    const asked = processor.results(['b', 'd']);
+    const outcomes = Promise.resolve(asked);
+    controller.abort(new Error('called off'));
+    await expect(adding).resolves.toMatchObject({ message: 'called off' });
+    await expect(rejection(processor.results(['c']))).resolves.toMatchObject({
+      code: 'ERR_PROCESSOR_UNKNOWN_TASK',
+    });
+    release();
+    await expect(outcomes).resolves.toMatchObject([
+      { taskId: 'b', result: 'b' },
+      { taskId: 'd', error: { message: 'called off' } },
+    ]);
+    await expect(outcomesOf(processor, tasks.slice(2))).resolves.toMatchObject([
+      { taskId: 'c', result: 'c' },
+      { taskId: 'd', result: 'd' },
+    ]);
+    await processor.results([holding!, 'a']);
+    expect(errors).toEqual([]);
+  });
+
+  // The first task was accepted, and the message did not say which one was wrong.
+  test.each<[string, Task]>([
+    [
+      'memory beside what cannot be cloned',
+      { operation: 'any', data: { data: new Uint8Array(1), not: () => 0 } },
+    ],
+    [
+      'options that JSON cannot carry',
+      { operation: 'histogram', data: { values: new Uint8Array(1), bins: 1n } },
+    ],
+    ['memory that may move', { operation: 'sort', data: untyped(new Uint8Array(resizable(8))) }],
+  ])('adds none where one has %s', async (_what, wrong) => {
+    const processor = open({ maxWorkers: 1 }).define('any', (x: unknown) => x);
+    const told: unknown[] = [];
+    processor.on('taskComplete', ({ taskId }) => told.push(taskId));
+    processor.on('taskError', ({ taskId }) => told.push(taskId));
+    const right: Task = { operation: wrong.operation!, data: [1] };
+    await expect(processor.addTasks([right, wrong])).rejects.toMatchObject({ message: /^tasks\[1\]: / });
+    await processor.shutdown();
+    expect(told).toEqual([]);
   });
 
   test('never makes an id that a user chose before', async () => {

@@ -105,8 +105,11 @@ unsafe extern "C" fn on_wake(env: sys::napi_env, _: sys::napi_value, _: *mut c_v
     if env.is_null() {
         return; // the environment is ending
     }
-    for callback in isolate::callbacks_with_mail(env) {
-        call(env, callback);
+    for load in isolate::loads_with_mail(env) {
+        // Looked up when its turn has come: what ran before it may have swept the load away.
+        if let Some(callback) = isolate::callback_of(load) {
+            call(env, callback);
+        }
     }
 }
 

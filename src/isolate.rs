@@ -14,6 +14,7 @@ use napi::{Env, sys};
 use napi_derive::napi;
 use noizylab_engine::bridge::outbox::Drain;
 use noizylab_engine::bridge::{Lender, Outbox};
+use noizylab_engine::cache::{self, Cache};
 use noizylab_engine::processor::Processor;
 
 use crate::callback::Waker;
@@ -34,6 +35,8 @@ pub struct Isolate {
     loads: HashMap<u32, Load>,
     /// Processors by handle.
     pub processors: HashMap<u32, Owned>,
+    /// Shared caches by handle.
+    pub caches: HashMap<u32, OpenCache>,
     /// Source of the numbers of loads and handles.
     last: u32,
     /// Loads that want the isolate to stay alive.
@@ -46,6 +49,13 @@ struct Load {
     /// The function that drains; weak, so that a context that is gone is not kept.
     callback: sys::napi_ref,
     keeps_alive: bool,
+}
+
+/// A shared cache that a load has opened.
+pub struct OpenCache {
+    load: u32,
+    /// The cache.
+    pub cache: Arc<Cache>,
 }
 
 /// A processor and the load that made it.
@@ -72,6 +82,11 @@ impl Isolate {
         self.processors.insert(handle, Owned { load, processor });
     }
 
+    /// Registers a cache that a load has opened under a handle.
+    pub fn open_cache(&mut self, handle: u32, load: u32, cache: Arc<Cache>) {
+        self.caches.insert(handle, OpenCache { load, cache });
+    }
+
     /// Drops the loads whose contexts are gone, and what they made.
     fn sweep(&mut self) {
         let env = self.env;
@@ -85,12 +100,14 @@ impl Isolate {
             if let Some(load) = self.loads.remove(&id) {
                 self.set_keeps_alive(load.keeps_alive, false);
                 load.outbox.close();
+                cache::forget(&load.outbox);
                 // SAFETY: the reference belongs to this environment; nobody uses it any more.
                 unsafe { sys::napi_delete_reference(env, load.callback) };
             }
             for (_, owned) in self.processors.extract_if(|_, owned| owned.load == id) {
                 owned.processor.close();
             }
+            self.caches.retain(|_, open| open.load != id);
         }
     }
 
@@ -111,15 +128,20 @@ pub fn with<T>(f: impl FnOnce(&mut Isolate) -> T) -> Option<T> {
     ISOLATE.with_borrow_mut(|isolate| isolate.as_mut().map(f))
 }
 
-/// The draining functions of the loads that have mail. They are called after the borrow has ended, for they call back.
-pub fn callbacks_with_mail(env: sys::napi_env) -> Vec<sys::napi_ref> {
-    let callbacks = with(|isolate| {
+/// The loads of the isolate of `env` that have mail.
+pub fn loads_with_mail(env: sys::napi_env) -> Vec<u32> {
+    let loads = with(|isolate| {
         if isolate.env != env {
             return Vec::new();
         }
-        isolate.loads.values().filter(|load| load.outbox.has_mail()).map(|load| load.callback).collect()
+        isolate.loads.iter().filter(|(_, load)| load.outbox.has_mail()).map(|(&id, _)| id).collect()
     });
-    callbacks.unwrap_or_default()
+    loads.unwrap_or_default()
+}
+
+/// The draining function of a load. It is called after the borrow has ended, for it calls back.
+pub fn callback_of(load: u32) -> Option<sys::napi_ref> {
+    with(|isolate| isolate.loads.get(&load).map(|load| load.callback)).flatten()
 }
 
 fn is_collected(env: sys::napi_env, reference: sys::napi_ref) -> bool {
@@ -138,6 +160,7 @@ unsafe extern "C" fn on_end(_: *mut c_void) {
     }
     for load in isolate.loads.values() {
         load.outbox.close();
+        cache::forget(&load.outbox);
     }
     // Every operation over this isolate's memory has been told to stop.
     isolate.lender.wait_until_returned();
@@ -166,6 +189,7 @@ pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
             lender: Lender::default(),
             loads: HashMap::new(),
             processors: HashMap::new(),
+            caches: HashMap::new(),
             last: 0,
             kept_alive: 0,
         }));

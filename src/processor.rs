@@ -133,12 +133,10 @@ pub fn processor_close(handle: u32) {
     }
 }
 
-/// The face begins to start a host.
+/// The face begins to start a host: one that it was `asked` for, or one more. `false`: there must not be one more.
 #[napi]
-pub fn processor_host_starting(handle: u32, host: u32) {
-    if let Some(processor) = find(handle) {
-        processor.host_starting(host);
-    }
+pub fn processor_host_starting(handle: u32, host: u32, asked: bool) -> bool {
+    find(handle).is_some_and(|processor| processor.host_starting(host, asked))
 }
 
 /// A host has ended.
@@ -147,6 +145,12 @@ pub fn processor_host_lost(handle: u32, host: u32, reason: String) {
     if let Some(processor) = find(handle) {
         processor.host_lost(host, &reason);
     }
+}
+
+/// Keeps an idle host for a task whose data is about to be sent to it, or lets go of it again. `false`: the host has ended.
+#[napi]
+pub fn processor_host_hold(handle: u32, host: u32, hold: bool) -> bool {
+    find(handle).is_some_and(|processor| processor.hold_host(host, hold))
 }
 
 /// In a worker isolate: offers it as a host of the processor with this key. Returns its control words as an `ArrayBuffer`

@@ -20,6 +20,7 @@ export const RecordKind = {
   closed: 6,
   scaled: 7,
   work: 8,
+  flight: 9,
 } as const;
 
 /** The values of a record, in memory that is overwritten when the handler returns. */

@@ -37,8 +37,8 @@ export class Writer {
   }
 
   text(text: string): number {
-    // A UTF-16 unit is at most three bytes of UTF-8.
-    this.reserve(text.length * 3);
+    // A UTF-16 unit is at most three bytes of UTF-8; of a long text they are counted.
+    this.reserve(text.length < SMALL ? text.length * 3 : Buffer.byteLength(text));
     const written = this.bytes.write(text, this.length, 'utf8');
     this.length += written;
     return written;
@@ -145,7 +145,7 @@ function writeMixed(writer: Writer, values: readonly unknown[], encoding: Encodi
 }
 
 /** Appends one value and returns its tag. */
-function writeValue(writer: Writer, value: unknown, encoding: Encoding): number {
+export function writeValue(writer: Writer, value: unknown, encoding: Encoding): number {
   const special = encoding.special?.(value, writer);
   if (special !== undefined) return special;
   if (value === undefined) return Tag.undefined;
@@ -213,7 +213,8 @@ function readOrFail(
   }
 }
 
-function readValue(
+/** Decodes the value of a tag that stands at `from..to`. Throws where it cannot be read. */
+export function readValue(
   tag: number,
   bytes: Buffer,
   from: number,

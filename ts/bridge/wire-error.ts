@@ -2,17 +2,21 @@
  * Errors on the wire: what a user's operation threw arrives with its name, message, stack, code, cause, inner errors and own
  * properties. What of it cannot be read or cloned stays behind; the error itself always arrives.
  */
-import { types } from 'node:util';
+import { getSystemErrorMap, getSystemErrorName, types } from 'node:util';
 import { NoizylabError } from '../errors';
 import { deserialize, serialize, type SharedBuffers } from './structured';
 
 /** Causes of causes are followed so far. */
 const DEEPEST = 8;
 
-/** What an error is on the wire. The engine's own have code and message only. */
+/** What an error is on the wire. The engine's own have code and message only, and where the system refused a file what it said. */
 interface WireError {
   code?: string;
   message: string;
+  /** The error of the operating system: its number on a Unix, else its name; `null` if that is not known. */
+  system?: number | string | null;
+  /** The file that it is about. */
+  path?: string;
   name?: string;
   stack?: string;
   /** It is a `DOMException`: its code hangs on its name. */
@@ -48,7 +52,10 @@ export function encodeError(thrown: unknown, shared: SharedBuffers | undefined):
 }
 
 function fromWire(wire: WireError, shared: SharedBuffers | undefined): Error {
-  if (wire.name === undefined) return new NoizylabError(wire.code ?? 'ERR_CORE_UNREADABLE', wire.message);
+  if (wire.name === undefined) {
+    const cause = systemError(wire);
+    return new NoizylabError(wire.code ?? 'ERR_CORE_UNREADABLE', wire.message, cause && { cause });
+  }
   const error = create(wire, shared);
   if (error.name !== wire.name) define(error, 'name', wire.name);
   define(error, 'stack', wire.stack);
@@ -62,6 +69,21 @@ function fromWire(wire: WireError, shared: SharedBuffers | undefined): Error {
     });
   }
   return error;
+}
+
+/** What the operating system said, as `node:fs` tells it: an error with `code`, `errno` and `path`. */
+function systemError({ system, path }: WireError): Error | undefined {
+  const found = systemCode(system);
+  if (found === undefined) return undefined;
+  const [errno, [code, words]] = found;
+  return Object.assign(new Error(`${code}: ${words}, '${path}'`), { errno, code, path });
+}
+
+function systemCode(system: WireError['system']): [errno: number, [code: string, words: string]] | undefined {
+  const known = getSystemErrorMap();
+  if (typeof system === 'number')
+    return [-system, known.get(-system) ?? [getSystemErrorName(-system), 'unknown error']];
+  return [...known].find(([, [code]]) => code === system);
 }
 
 function create(

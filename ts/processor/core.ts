@@ -2,14 +2,15 @@
  * The part of a processor that talks to the engine: groups of tasks out, results in, worker isolates between.
  */
 import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { type Channel, type FrameView, getBridge, RecordKind, type Bridge } from '../bridge/bridge';
 import { readFrame } from '../bridge/frame';
 import { crossing } from '../bridge/native';
 import { AT_PORT, Failure } from '../bridge/payload';
-import { NoizylabError, typeError } from '../errors';
+import { NoizylabError } from '../errors';
 import { Figures } from './figures';
 import { type Group, type Results, RunGroup } from './groups';
-import { Hosts } from './hosts';
+import { Hosts, type HostsOwner } from './hosts';
 import { Intake } from './intake';
 import type { ProcessorConfig, TaskManner } from './options';
 import { handedBack, type SegmentHead, Submission, type Target } from './submission';
@@ -19,14 +20,22 @@ const LAST_INDEX = 2 ** 32 - 1;
 
 /** What a core tells its processor. */
 export interface CoreOwner {
-  emit<K extends keyof ProcessorEvents>(event: K, ...args: ProcessorEvents[K]): boolean;
+  emit<K extends keyof ProcessorEvents>(event: K, ...args: ProcessorEvents[K]): void;
+}
+
+/** Running workers hold their `Hosts`, which must not hold a processor that nobody else does. */
+function weakOwner(owner: WeakRef<CoreOwner>): HostsOwner {
+  return { hostFailed: (workerId, error) => owner.deref()?.emit('workerError', { workerId, error }) };
 }
 
 /** A processor that was dropped without `shutdown` is closed when it is collected. */
-const collected = new FinalizationRegistry<{ bridge: Bridge; handle: number }>(({ bridge, handle }) => {
-  bridge.close(handle);
-  bridge.native.processorClose(handle);
-});
+const collected = new FinalizationRegistry<{ bridge: Bridge; handle: number; hosts: Hosts }>(
+  ({ bridge, handle, hosts }) => {
+    bridge.close(handle);
+    bridge.native.processorClose(handle);
+    void hosts.close();
+  },
+);
 
 export class Core implements Channel, Results {
   readonly bridge = getBridge();
@@ -42,6 +51,11 @@ export class Core implements Channel, Results {
   #runs: { number: number; group: RunGroup; next: number } | undefined;
   #onClosed: (() => void) | undefined;
   #closed = false;
+  /** Tasks that are in and whose data waits for a worker to be sent to. */
+  #sending = 0;
+  #onSent: (() => void) | undefined;
+  /** Those who wait for room want it once so many tasks wait; asked for when nothing is being sent. */
+  #roomWanted: number | undefined;
 
   constructor(
     config: ProcessorConfig,
@@ -53,25 +67,28 @@ export class Core implements Channel, Results {
     this.handle = native.processorCreate(load, maxWorkers, minWorkers, autoScale, idle)!;
     this.key = native.processorKey(this.handle)!;
     this.figures = new Figures(native, this.handle);
-    this.hosts = new Hosts(native, this.handle, config.workerOptions, {
-      hostFailed: (workerId, error) => this.owner.emit('workerError', { workerId, error }),
-    });
+    this.hosts = new Hosts(native, this.handle, config.workerOptions, weakOwner(new WeakRef(owner)));
     this.submission = new Submission(
       (wire, length, arrays) => crossing(() => native.processorSubmit(this.handle, wire, length, arrays)),
       (group, index, count, error) => this.#answer(group, (found) => found.failed(index, count, error)),
       this.hosts.shared,
     );
     this.intake = new Intake(config, {
-      queued: () => this.figures.queued + this.submission.pending,
+      queued: () => this.queued,
       awaitRoom: (most) => {
-        this.submission.flush();
-        native.processorAwaitRoom(this.handle, most);
+        this.#roomWanted = most;
+        if (this.#sending === 0) this.#askForRoom();
       },
       paused: (used, limit) => this.owner.emit('paused', { reason: 'memory', used, limit }),
       resumed: () => this.owner.emit('resumed'),
     });
     this.bridge.open(this.handle, this);
-    collected.register(this, { bridge: this.bridge, handle: this.handle }, this);
+    collected.register(this, { bridge: this.bridge, handle: this.handle, hosts: this.hosts }, this);
+  }
+
+  /** Tasks that wait, wherever they do. */
+  get queued(): number {
+    return this.figures.queued + this.submission.pending + this.#sending;
   }
 
   /** A number for a group. */
@@ -86,10 +103,15 @@ export class Core implements Channel, Results {
     const index = runs.next++;
     // Indices are 32 bits on the wire: then another group begins.
     if (runs.next >= LAST_INDEX) this.#runs = undefined;
-    this.submission.addOne({ target, group: runs.number, manner }, index, given);
-    return new Promise((resolve, reject) =>
-      runs.group.expect(index, { resolve, reject, given: handedBack(target, given) }),
-    );
+    return new Promise((resolve, reject) => {
+      // Expected first: a task that cannot be added is answered at once.
+      runs.group.expect(index, { resolve, reject, given: handedBack(target, given) });
+      try {
+        this.submission.addOne({ target, group: runs.number, manner }, index, given);
+      } catch (error) {
+        runs.group.failed(index, 1, error as Error);
+      }
+    });
   }
 
   #openRuns(): { number: number; group: RunGroup; next: number } {
@@ -110,28 +132,48 @@ export class Core implements Channel, Results {
   /**
    * Submits a task whose data moves: it goes to one worker over a port, and only that worker can run it.
    * Rejects with `ERR_PROCESSOR_NOT_CLONEABLE`, `ERR_PROCESSOR_WORKER_DIED`.
+   * @param wanted asked when there is a worker: whether anybody still waits for the task
    */
   async sendByPort(
     head: SegmentHead,
     index: number,
     data: unknown,
     transferList: readonly Transferable[],
+    wanted: () => boolean = () => true,
   ): Promise<void> {
     const began = performance.now();
-    const host = await this.hosts.pick();
-    // Starting a worker counts towards the timeout.
-    const left =
-      head.timeout === undefined ? undefined : Math.max(1, head.timeout - (performance.now() - began));
+    this.#sending++;
     try {
-      this.hosts.send(host, head.group, index, data, transferList);
-    } catch (cause) {
-      throw typeError(
-        'ERR_PROCESSOR_NOT_CLONEABLE',
-        `the data cannot be moved to a worker: ${cause instanceof Error ? cause.message : String(cause)}`,
-        { cause },
-      );
+      let host: number;
+      do {
+        host = await this.hosts.pick();
+        if (!wanted()) {
+          this.hosts.letGo(host);
+          return;
+        }
+      } while (!this.hosts.send(host, head.group, index, data, transferList));
+      // Starting a worker counts towards the timeout.
+      const left =
+        head.timeout === undefined ? undefined : Math.max(1, head.timeout - (performance.now() - began));
+      this.submission.addAtPort({ ...head, host, timeout: left }, index);
+    } finally {
+      if (--this.#sending === 0) {
+        this.#onSent?.();
+        this.#askForRoom();
+      }
     }
-    this.submission.addAtPort({ ...head, host, timeout: left }, index);
+  }
+
+  #askForRoom(): void {
+    if (this.#roomWanted === undefined) return;
+    this.submission.flush();
+    this.bridge.native.processorAwaitRoom(this.handle, this.#roomWanted);
+    this.#roomWanted = undefined;
+  }
+
+  /** A task that could not be sent fails. */
+  failed(number: number, index: number, error: Error): void {
+    this.#answer(number, (group) => group.failed(index, 1, error));
   }
 
   /** Waits for the results of a group: from now on it keeps the process alive. */
@@ -169,7 +211,11 @@ export class Core implements Channel, Results {
       const closed = new Promise<void>((resolve) => {
         this.#onClosed = resolve;
       });
-      this.bridge.native.processorShutdown(this.handle, timeout, force);
+      const began = performance.now();
+      // What was accepted reaches the engine first, while there is time.
+      if (this.#sending > 0 && !force) await this.#allSent(timeout);
+      const left = timeout === undefined ? undefined : Math.max(0, timeout - (performance.now() - began));
+      this.bridge.native.processorShutdown(this.handle, left, force);
       await this.waitFor(closed);
     }
     this.#closed = true;
@@ -177,6 +223,19 @@ export class Core implements Channel, Results {
     this.bridge.close(this.handle);
     this.bridge.native.processorClose(this.handle);
     collected.unregister(this);
+  }
+
+  async #allSent(timeout: number | undefined): Promise<void> {
+    const until = timeout === undefined ? Infinity : performance.now() + timeout;
+    let timer: NodeJS.Timeout | undefined;
+    while (this.#sending > 0 && !this.#closed && performance.now() < until) {
+      await new Promise<void>((resolve) => {
+        this.#onSent = resolve;
+        if (timeout !== undefined) timer = setTimeout(resolve, until - performance.now() + 1);
+      });
+      clearTimeout(timer);
+    }
+    this.submission.flush();
   }
 
   /** Makes a shutdown that is under way impatient. */
@@ -208,6 +267,8 @@ export class Core implements Channel, Results {
         this.owner.emit('scale', { workers: count });
         break;
       case RecordKind.closed:
+        this.#closed = true;
+        this.#onSent?.();
         this.#onClosed?.();
         break;
     }
@@ -215,6 +276,10 @@ export class Core implements Channel, Results {
 
   fromPort(group: number, index: number): unknown {
     return this.hosts.take(group, index);
+  }
+
+  get sharesMemory(): boolean {
+    return this.hosts.shared.isUsed;
   }
 
   idOf(buffer: SharedArrayBuffer): number {

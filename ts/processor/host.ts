@@ -39,8 +39,9 @@ class Transfer {
 }
 
 const transfer: OperationContext['transfer'] = (value, transferList) => new Transfer(value, transferList);
-/** One per attempt number: operations get the same object again and again. */
+/** One for each of the first attempt numbers: operations get the same object again and again. */
 const contexts: OperationContext[] = [];
+const MOST_CONTEXTS = 16;
 
 /** Tasks of one segment of a chunk. */
 interface Segment {
@@ -102,8 +103,9 @@ function fromPort(group: number, index: number): unknown {
 }
 
 function contextOf(attempt: number): OperationContext {
-  contexts[attempt] ??= Object.freeze({ attempt, transfer });
-  return contexts[attempt];
+  const context = contexts[attempt] ?? Object.freeze({ attempt, transfer });
+  if (attempt < MOST_CONTEXTS) contexts[attempt] = context;
+  return context;
 }
 
 async function operationOf(number: number): Promise<UserOperation> {

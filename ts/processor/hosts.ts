@@ -11,7 +11,7 @@ import {
   type WorkerOptions,
 } from 'node:worker_threads';
 import type { Native } from '../bridge/native';
-import { NoizylabError } from '../errors';
+import { NoizylabError, typeError } from '../errors';
 import { portKey, type FromHost, type HostData, type ToHost } from './messages';
 import { SharedBufferNumbers } from './shared-buffers';
 import type { Transferable } from './types';
@@ -21,9 +21,9 @@ const MOST_FAILED_STARTS = 3;
 interface Host {
   readonly worker: Worker;
   readonly port: MessagePort;
-  /** The engine knows it. */
-  ready: boolean;
-  /** Tasks whose data went to it. */
+  /** `ready`: the engine knows it. `ended`: the engine has given it up, and is about to say so. */
+  state: 'starting' | 'ready' | 'ended';
+  /** Tasks whose data went to it, or is about to. */
   bound: number;
   /** What it died of, if it said so. */
   error: Error | undefined;
@@ -42,7 +42,8 @@ export class Hosts {
   readonly #values = new Map<string, unknown>();
   /** Tasks whose data was sent to a host and that are not answered, by port key. */
   readonly #sent = new Map<string, number>();
-  readonly #waitingForReady: { resolve: (id: number) => void; reject: (error: Error) => void }[] = [];
+  /** Those who wait for a host to send data to. */
+  readonly #waiting: { resolve: (id: number) => void; reject: (error: Error) => void }[] = [];
   /** Hosts that ended one after another before they were ready. */
   #failedStarts = 0;
   #last = 0;
@@ -60,49 +61,57 @@ export class Hosts {
     );
   }
 
-  /** Starts `count` hosts. */
+  /** Starts `count` hosts, which the engine asks for. */
   start(count: number): void {
-    for (let i = 0; i < count && !this.#closed; i++) this.#start();
+    for (let i = 0; i < count && !this.#closed; i++) this.#start(true);
   }
 
   /** Ends a host that the engine has given up. */
   end(id: number): void {
     const host = this.#hosts.get(id);
+    if (host === undefined) return;
+    // The results that it sent before are on their way over the bridge.
+    this.#receive(host.port);
     this.#hosts.delete(id);
-    if (host !== undefined) void host.worker.terminate();
+    void host.worker.terminate();
+    this.#assign();
   }
 
   /** Ends all of them; resolves when they have ended. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { reject } of this.#waitingForReady.splice(0)) {
-      reject(new NoizylabError('ERR_PROCESSOR_SHUT_DOWN', 'the processor was shut down'));
-    }
+    for (const { reject } of this.#waiting.splice(0)) reject(shutDown());
     const ending = [...this.#hosts.values()].map((host) => host.worker.terminate());
     this.#hosts.clear();
     await Promise.all(ending);
   }
 
   /**
-   * The number of a host to which data may be sent by port: the one with the least of it. Starts one if there is none.
+   * The number of a host to which the data of one task may be sent by port: one that has none, or the one with the least. Hosts
+   * are started as long as all are busy and there may be more. The host is not ended for being idle until the data was
+   * sent, or it was let go of.
    * Rejects with `ERR_PROCESSOR_WORKER_DIED` where hosts do not start.
    */
-  async pick(): Promise<number> {
-    let best: number | undefined;
-    let least = Infinity;
-    for (const [id, host] of this.#hosts) {
-      if (host.ready && host.bound < least) [best, least] = [id, host.bound];
-    }
-    if (best !== undefined) return best;
+  pick(): Promise<number> {
+    if (this.#closed) return Promise.reject(shutDown());
     return new Promise((resolve, reject) => {
-      this.#waitingForReady.push({ resolve, reject });
-      if (this.#hosts.size === 0) this.#start();
+      this.#waiting.push({ resolve, reject });
+      this.#assign();
     });
   }
 
+  /** Nothing is sent to a host that was picked. */
+  letGo(id: number): void {
+    const host = this.#hosts.get(id);
+    if (host === undefined) return;
+    host.bound--;
+    this.native.processorHostHold(this.handle, id, false);
+  }
+
   /**
-   * Sends the data of a task to a host, moving what stands in `transferList`.
-   * @throws DataCloneError what cannot be cloned or moved
+   * Sends the data of a task to a host that was picked for it, moving what stands in `transferList`. `false`: the host has ended
+   * meanwhile, and nothing was moved.
+   * @throws TypeError `ERR_PROCESSOR_NOT_CLONEABLE`: what cannot be cloned or moved
    */
   send(
     id: number,
@@ -110,14 +119,22 @@ export class Hosts {
     index: number,
     value: unknown,
     transferList: readonly Transferable[],
-  ): void {
+  ): boolean {
     const host = this.#hosts.get(id);
-    if (host === undefined) return; // it has just ended; the engine will say so of the task
+    if (host === undefined) return false;
     const key = portKey(group, index);
     const message: ToHost = { kind: 'data', key, value };
-    host.port.postMessage(message, transferList as Transferable[]);
-    host.bound++;
+    try {
+      host.port.postMessage(message, transferList as Transferable[]);
+    } catch (cause) {
+      this.letGo(id);
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw typeError('ERR_PROCESSOR_NOT_CLONEABLE', `the data cannot be moved to a worker: ${reason}`, {
+        cause,
+      });
+    }
     this.#sent.set(key, id);
+    return true;
   }
 
   /** Tasks of a group are answered, or will never be. */
@@ -131,6 +148,7 @@ export class Hosts {
       // Without effect where the task has run.
       tell(host.port, { kind: 'forget', key });
     }
+    this.#assign();
   }
 
   /** The result of a task that came over a port. It was posted before the engine was told of it. */
@@ -142,13 +160,46 @@ export class Hosts {
     return value;
   }
 
-  #start(): void {
-    const id = ++this.#last;
-    const { port1, port2 } = new MessageChannel();
+  /** Gives hosts to those who wait for one. */
+  #assign(): void {
+    while (this.#waiting.length > 0) {
+      const [id, host] = this.#leastBound();
+      if (host === undefined || host.bound > 0) {
+        let starting = 0;
+        for (const { state } of this.#hosts.values()) starting += Number(state === 'starting');
+        if (starting < this.#waiting.length && this.#mayStart() && this.#start(false)) continue;
+        // Those who still wait are served when the next host is ready.
+        if (starting > 0 || host === undefined) return;
+      }
+      if (!this.native.processorHostHold(this.handle, id, true)) {
+        host.state = 'ended';
+        continue;
+      }
+      host.bound++;
+      this.#waiting.shift()!.resolve(id);
+    }
+  }
+
+  #leastBound(): [number, Host] | [0, undefined] {
+    let best: [number, Host] | [0, undefined] = [0, undefined];
+    for (const [id, host] of this.#hosts) {
+      if (host.state === 'ready' && host.bound < (best[1]?.bound ?? Infinity)) best = [id, host];
+    }
+    return best;
+  }
+
+  #mayStart(): boolean {
+    return !this.#closed && (this.#failedStarts < MOST_FAILED_STARTS || this.#hosts.size === 0);
+  }
+
+  /** Starts a host: one that the engine has asked for, or one more, if there may be one. */
+  #start(asked: boolean): boolean {
     const key = this.native.processorKey(this.handle);
-    if (key === null) return; // it was closed
+    if (key === null) return false; // it was closed
+    const id = ++this.#last;
+    if (!this.native.processorHostStarting(this.handle, id, asked)) return false;
+    const { port1, port2 } = new MessageChannel();
     const workerData: HostData = { key, host: id, port: port2, directory: process.cwd() };
-    this.native.processorHostStarting(this.handle, id);
     let worker: Worker;
     try {
       worker = new Worker(join(__dirname, 'host.js'), {
@@ -161,9 +212,9 @@ export class Hosts {
       port1.close();
       this.#failedStarts++;
       this.#failed(id, error as Error);
-      return;
+      return true;
     }
-    const host: Host = { worker, port: port1, ready: false, bound: 0, error: undefined };
+    const host: Host = { worker, port: port1, state: 'starting', bound: 0, error: undefined };
     this.#hosts.set(id, host);
     for (const [number, buffer] of this.shared.entries()) tell(port1, { kind: 'share', number, buffer });
     port1.on('message', (message: FromHost) => this.#message(id, message));
@@ -173,6 +224,7 @@ export class Hosts {
     });
     worker.on('exit', (code) => this.#exited(id, host, code));
     worker.unref();
+    return true;
   }
 
   #message(id: number, message: FromHost): void {
@@ -182,9 +234,9 @@ export class Hosts {
     }
     const host = this.#hosts.get(id);
     if (host === undefined) return;
-    host.ready = true;
+    host.state = 'ready';
     this.#failedStarts = 0;
-    for (const { resolve } of this.#waitingForReady.splice(0)) resolve(id);
+    this.#assign();
   }
 
   #receive(port: MessagePort): void {
@@ -195,31 +247,37 @@ export class Hosts {
   }
 
   #exited(id: number, host: Host, code: number): void {
+    // It may have sent results right before.
+    this.#receive(host.port);
     host.port.close();
     const expected = !this.#hosts.delete(id);
     if (expected) return;
-    if (!host.ready) this.#failedStarts++;
+    if (host.state === 'starting') this.#failedStarts++;
     this.#failed(id, host.error ?? new Error(`the worker exited with code ${code}`));
   }
 
   #failed(id: number, error: Error): void {
     this.native.processorHostLost(this.handle, id, error.message);
     this.owner.hostFailed(id, error);
-    if (this.#waitingForReady.length === 0 || this.#hosts.size > 0) return;
+    if (this.#waiting.length === 0) return;
     // Whoever waits for a host gets the next one, unless hosts do not start at all.
-    if (this.#failedStarts < MOST_FAILED_STARTS && !this.#closed) {
-      this.#start();
+    if (this.#hosts.size > 0 || this.#failedStarts < MOST_FAILED_STARTS) {
+      this.#assign();
       return;
     }
     const died = new NoizylabError('ERR_PROCESSOR_WORKER_DIED', `no worker starts: ${error.message}`, {
       cause: error,
     });
-    for (const { reject } of this.#waitingForReady.splice(0)) reject(died);
+    for (const { reject } of this.#waiting.splice(0)) reject(died);
   }
 
   #tellAll(message: ToHost): void {
     for (const host of this.#hosts.values()) tell(host.port, message);
   }
+}
+
+function shutDown(): NoizylabError {
+  return new NoizylabError('ERR_PROCESSOR_SHUT_DOWN', 'the processor was shut down');
 }
 
 function tell(port: MessagePort, message: ToHost): void {

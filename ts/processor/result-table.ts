@@ -41,6 +41,17 @@ export class ResultTable {
     for (const [index, id] of batch.ownIds ?? []) this.#ownIds.set(id, { batch, index });
   }
 
+  /** Only the first `count` tasks of a batch were accepted: nothing is known of the others any more. */
+  cut(batch: TaskBatch, count: number, error: Error): void {
+    batch.cut(count, error);
+    for (const [index, id] of batch.ownIds ?? []) {
+      if (index < count) continue;
+      this.#ownIds.delete(id);
+      batch.ownIds?.delete(index);
+    }
+    if (batch.done && batch.kept === 0) this.#forget(batch);
+  }
+
   /** A chunk of a batch has come. */
   keep(batch: TaskBatch, chunk: Chunk): void {
     this.#kept.push({ batch, chunk });

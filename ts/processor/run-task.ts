@@ -26,10 +26,10 @@ export function runTask(
   const { data } = task;
   const given = read.object('options', options);
   const manner = readManner({
-    priority: given.priority ?? task.priority,
-    retries: given.retries ?? task.retries,
+    priority: given.priority === undefined ? task.priority : given.priority,
+    retries: given.retries === undefined ? task.retries : given.retries,
   });
-  const transferList = given.transferList ?? task.transferList;
+  const transferList = given.transferList === undefined ? task.transferList : given.transferList;
   if (transferList !== undefined) read.array('transferList', transferList);
   const signal = read.signal('signal', given.signal);
   const timeout = readTimeout(given.timeout);
@@ -73,8 +73,17 @@ function runCancellable(
       const left = enterInTime(core, head.timeout, signal);
       const timed = { ...head, timeout: left instanceof Promise ? await left : left };
       if (single.done) return;
-      if (transferList === undefined) core.submission.addOne(timed, 0, data);
-      else await core.sendByPort(timed, 0, data, transferList);
+      if (transferList === undefined) {
+        core.submission.addOne(timed, 0, data);
+        return;
+      }
+      // The engine looks at the time of what has reached it: starting a worker may take longer than there is.
+      const timer = startTimer(timed.timeout, () => giveUp(timedOut(head.timeout), false));
+      try {
+        await core.sendByPort(timed, 0, data, transferList, () => !single.done);
+      } finally {
+        clearTimeout(timer);
+      }
     };
     submit().catch((error: unknown) => giveUp(error, false));
   });
@@ -97,10 +106,7 @@ async function waitInTime(
   const ended = new AbortController();
   const release = onAbort(signal, () => ended.abort(signal?.reason));
   const began = performance.now();
-  const timer =
-    timeout === undefined || timeout > LONGEST_TIMER
-      ? undefined
-      : setTimeout(() => ended.abort(timedOut(timeout)), timeout);
+  const timer = startTimer(timeout, () => ended.abort(timedOut(timeout)));
   try {
     await core.enter(1, ended.signal);
   } finally {
@@ -110,9 +116,13 @@ async function waitInTime(
   return timeout === undefined ? undefined : Math.max(1, timeout - (performance.now() - began));
 }
 
-function timedOut(timeout: number): NoizylabError {
+function startTimer(timeout: number | undefined, onTimeout: () => void): NodeJS.Timeout | undefined {
+  return timeout === undefined || timeout > LONGEST_TIMER ? undefined : setTimeout(onTimeout, timeout);
+}
+
+function timedOut(timeout: number | undefined): NoizylabError {
   return new NoizylabError(
     'ERR_PROCESSOR_TIMEOUT',
-    `the task did not start within its timeout of ${timeout} ms: the processor had no room for it`,
+    `the task did not start within its timeout of ${timeout} ms: the processor had no room or no worker for it`,
   );
 }

@@ -20,6 +20,11 @@ export class SharedBufferNumbers {
     private readonly dropped: (number: number) => void,
   ) {}
 
+  /** Whether any buffer ever got a number. */
+  get isUsed(): boolean {
+    return this.#last > 0;
+  }
+
   idOf(buffer: SharedArrayBuffer): number {
     let number = this.#numbers.get(buffer);
     if (number === undefined) {

@@ -16,7 +16,7 @@ export function statsOf(
   startTime: number | null,
   endTime: number | null,
 ): ProcessorStats {
-  const { figures, intake, submission } = core;
+  const { figures, intake } = core;
   const processed = figures.processed + local.processed;
   const elapsedMs = startTime === null ? 0 : (endTime ?? Date.now()) - startTime;
   const ratePerSecond = elapsedMs > 0 ? (processed / elapsedMs) * 1000 : 0;
@@ -33,7 +33,7 @@ export function statsOf(
     // The last threads may still be on their way out when a shutdown is over.
     workers: over ? 0 : figures.workers,
     hosts: over ? 0 : figures.hosts,
-    queueLength: figures.queued + submission.pending,
+    queueLength: core.queued,
     running: figures.running,
     retried: figures.retried,
     rerun: figures.rerun,

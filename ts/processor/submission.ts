@@ -57,7 +57,9 @@ export class Submission {
   #segments: [group: number, index: number, count: number][] = [];
   #scheduled = false;
   /** Single tasks that are encoded, to be written as one segment. */
-  #open: { head: SegmentHead; layout: number; index: number; values: (number | string)[] } | undefined;
+  #open:
+    | { head: SegmentHead; layout: number; index: number; values: (number | string)[]; size: number }
+    | undefined;
   /** Tasks that were added and have not crossed. */
   pending = 0;
 
@@ -76,22 +78,26 @@ export class Submission {
   layouts(what: string, values: readonly unknown[], target: (index: number) => Target): Uint8Array {
     const layouts = new Uint8Array(values.length);
     for (let i = 0; i < values.length; i++) {
-      const value = values[i];
-      checkInPlace(target(i), value);
-      const encoding = this.#encodingFor(target(i));
-      const layout = layoutOf(value, encoding);
-      layouts[i] = layout;
-      // What V8 has to encode may turn out not to be cloneable; better now than when half of the tasks have crossed.
-      if (layout === Layout.mixed && typeof value !== 'string' && value !== undefined && !isMemory(value)) {
-        try {
-          serialize(value, encoding.shared);
-        } catch (error) {
-          if (error instanceof Error) error.message = `${what}[${i}]: ${error.message}`;
-          throw error;
-        }
+      try {
+        layouts[i] = this.#layout(values[i], target(i));
+      } catch (error) {
+        if (error instanceof Error) error.message = `${what}[${i}]: ${error.message}`;
+        throw error;
       }
     }
     return layouts;
+  }
+
+  #layout(value: unknown, target: Target): number {
+    checkInPlace(target, value);
+    const encoding = this.#encodingFor(target);
+    const layout = layoutOf(value, encoding);
+    if (layout !== Layout.mixed || typeof value === 'string' || value === undefined || isBare(value))
+      return layout;
+    // What may turn out not to be fit to cross is tried now: better than when half of the tasks have crossed.
+    if (encoding === this.#native && memoryOf(value) !== undefined) optionsBeside(value as MemoryInObject);
+    else serialize(value, encoding.shared);
+    return layout;
   }
 
   /** Adds the tasks `values[from..to]`, numbered from `from`, as segments of one layout each. */
@@ -104,7 +110,7 @@ export class Submission {
       const most = Math.min(to, start + SEGMENT);
       while (end < most && layouts[end] === layout) end++;
       const part = start === 0 && end === values.length ? values : values.slice(start, end);
-      this.#write(head, layout, start, part, encoding);
+      this.#writeInParts(head, layout, start, part, encoding);
       start = end;
     }
   }
@@ -131,12 +137,14 @@ export class Submission {
       open.values.length < SEGMENT
     ) {
       open.values.push(encoded);
+      open.size += sizeOf(encoded);
     } else {
       this.#close();
-      this.#open = { head, layout, index, values: [encoded] };
+      this.#open = { head, layout, index, values: [encoded], size: sizeOf(encoded) };
     }
     this.pending++;
-    this.#schedule();
+    if (this.#open!.size >= FULL) this.flush();
+    else this.#schedule();
   }
 
   /** Adds one task whose data goes to its host by another way. */
@@ -176,10 +184,15 @@ export class Submission {
     if (open === undefined) return;
     this.#open = undefined;
     const { head, layout, index, values } = open;
-    this.#segment(head, layout, index, values.length, (writer) => {
-      if (layout === Layout.numbers) writeFrame(writer, layout, values, this.#native);
-      else writer.text(`[${values.join(',')}]`);
-    });
+    try {
+      this.#segment(head, layout, index, values.length, (writer) => {
+        if (layout === Layout.numbers) writeFrame(writer, layout, values, this.#native);
+        else writer.text(`[${values.join(',')}]`);
+      });
+    } catch (error) {
+      // There is no memory for them.
+      this.refused(head.group, index, values.length, error as Error);
+    }
   }
 
   #schedule(): void {
@@ -187,6 +200,24 @@ export class Submission {
     this.#scheduled = true;
     // A promise's microtask: a test suite may have replaced `queueMicrotask`.
     void Promise.resolve().then(() => this.flush());
+  }
+
+  /** As `#write`; values that are too much for one text or one length are cut in halves. */
+  #writeInParts(
+    head: SegmentHead,
+    layout: number,
+    index: number,
+    values: readonly unknown[],
+    encoding: Encoding,
+  ): void {
+    try {
+      this.#write(head, layout, index, values, encoding);
+    } catch (error) {
+      if (values.length === 1 || (error as Error).name !== 'RangeError') throw error;
+      const half = values.length >> 1;
+      this.#writeInParts(head, layout, index, values.slice(0, half), encoding);
+      this.#writeInParts(head, layout, index + half, values.slice(half), encoding);
+    }
   }
 
   #write(
@@ -245,53 +276,61 @@ export class Submission {
       writer.uint32(this.#arrays.push(alone) - 1);
       return Tag.borrowed;
     }
-    if (!isPlain(value)) return undefined;
-    const { data, values } = value as { data?: unknown; values?: unknown };
-    const array = asArray(values ?? data);
+    const array = asArray(memoryOf(value));
     if (array === undefined) return undefined;
     writer.uint32(this.#arrays.push(array) - 1);
-    const options: Record<string, unknown> = { ...value };
-    delete options[values === undefined || values === null ? 'data' : 'values'];
-    if (!isJson(options, true)) {
-      throw new NoizylabError(
-        'ERR_PROCESSOR_INVALID_DATA',
-        `the options beside the memory must be values that JSON can carry; given: ${describe(options)}`,
-      );
-    }
-    writer.text(JSON.stringify(options));
+    writer.text(JSON.stringify(optionsBeside(value)));
     return Tag.borrowed;
   }
 }
 
-/** What an operation hands back when it says "the same": for one over memory in an object of options, the memory. */
-export function handedBack({ hosted, name }: Target, data: unknown): unknown {
-  if (hosted || name === 'echo' || typeof data !== 'object' || data === null || !isMemory(data)) return data;
-  if (isBare(data)) return data;
-  const { data: bytes, values } = data as { data?: unknown; values?: unknown };
-  return values ?? bytes;
+/** Memory in an object of options: `values` goes before `data`. */
+interface MemoryInObject {
+  data?: unknown;
+  values?: unknown;
 }
 
-/** Memory that is borrowed or copied as it is, alone or in an object of options. */
-function isMemory(value: unknown): boolean {
-  if (isBare(value)) return true;
-  if (typeof value !== 'object' || value === null) return false;
-  const { data, values } = value as { data?: unknown; values?: unknown };
-  return ArrayBuffer.isView(values ?? data);
+/** The memory that a native operation takes as it is: the data itself, or what stands in an object of options. */
+function memoryOf(data: unknown): ArrayBufferView | ArrayBufferLike | undefined {
+  if (isBare(data)) return data;
+  if (typeof data !== 'object' || data === null || !isPlain(data)) return undefined;
+  const { data: bytes, values } = data as MemoryInObject;
+  const memory = values ?? bytes;
+  return isBare(memory) ? memory : undefined;
+}
+
+/** @throws NoizylabError `ERR_PROCESSOR_INVALID_DATA`: JSON cannot carry them. */
+function optionsBeside(data: MemoryInObject): Record<string, unknown> {
+  const options: Record<string, unknown> = { ...data };
+  delete options[data.values === undefined || data.values === null ? 'data' : 'values'];
+  if (isJson(options, true)) return options;
+  throw new NoizylabError(
+    'ERR_PROCESSOR_INVALID_DATA',
+    `the options beside the memory must be values that JSON can carry; given: ${describe(options)}`,
+  );
+}
+
+/** Bytes that an encoded value takes, at least. */
+function sizeOf(encoded: number | string): number {
+  return typeof encoded === 'string' ? encoded.length : 8;
+}
+
+/** What an operation hands back when it says "the same": for one over memory in an object of options, the memory. */
+export function handedBack({ hosted, name }: Target, data: unknown): unknown {
+  return hosted || name === 'echo' ? data : (memoryOf(data) ?? data);
 }
 
 /** @throws NoizylabError `ERR_PROCESSOR_INVALID_DATA`: an operation that works in place cannot be given memory that may move. */
 function checkInPlace({ name }: Target, data: unknown): void {
-  if (name !== 'sort' || typeof data !== 'object' || data === null) return;
-  const given = isMemory(data) && !isBare(data) ? (data as { values?: unknown }).values : data;
-  const memory = ArrayBuffer.isView(given) ? given.buffer : given;
-  if (!types.isAnyArrayBuffer(memory) || !isResizable(memory)) return;
+  const given = name === 'sort' ? memoryOf(data) : undefined;
+  if (given === undefined || !isResizable(ArrayBuffer.isView(given) ? given.buffer : given)) return;
   throw new NoizylabError(
     'ERR_PROCESSOR_INVALID_DATA',
     "operation 'sort' works in place and takes no view of a resizable buffer, whose memory may move; give it view.slice()",
   );
 }
 
-function isBare(data: unknown): boolean {
+function isBare(data: unknown): data is ArrayBufferView | ArrayBufferLike {
   return ArrayBuffer.isView(data) || types.isAnyArrayBuffer(data);
 }
 

@@ -28,6 +28,8 @@ export interface BatchOwner extends Results {
   emitOutcome(outcome: TaskOutcome): void;
   /** Keeps a chunk for `results()` within the bounds of the table. */
   keep(batch: TaskBatch, chunk: Chunk): void;
+  /** Whether values may name shared memory, which is known only as long as somebody here holds it. */
+  readonly sharesMemory: boolean;
 }
 
 /** Who waits for outcomes of a batch. */
@@ -42,6 +44,7 @@ export class TaskBatch implements Group {
   /** Chunks that the table of results has not dropped. */
   kept = 0;
   #open: number;
+  #size: number;
   // Listeners run in the context in which the tasks were added.
   readonly #context = new AsyncResource('NoizylabTasks');
 
@@ -49,7 +52,7 @@ export class TaskBatch implements Group {
     readonly number: number,
     /** Number of the first task; the others follow. */
     readonly first: number,
-    readonly size: number,
+    size: number,
     /** What a task is answered with that hands back what it was given; let go when all are finished. */
     private given: ((index: number) => unknown) | undefined,
     /** Ids that users chose, by index. */
@@ -58,6 +61,11 @@ export class TaskBatch implements Group {
     private readonly owner: BatchOwner,
   ) {
     this.#open = size;
+    this.#size = size;
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   get done(): boolean {
@@ -72,12 +80,23 @@ export class TaskBatch implements Group {
     const { count } = frame;
     const weight = OVERHEAD + frame.end - frame.start;
     // What travels by reference is there once; it is taken now.
-    const content = hasReferences(frame) ? this.#decode(frame, index) : keep(frame);
+    const content = hasReferences(frame, this.owner.sharesMemory) ? this.#decode(frame, index) : keep(frame);
     this.#come({ index, count, content, weight });
   }
 
   failed(index: number, count: number, error: Error): void {
     this.#come({ index, count, content: error, weight: OVERHEAD });
+  }
+
+  /** Only the first `count` tasks were accepted. Who waits for another one already is told why it was not. */
+  cut(count: number, error: Error): void {
+    for (let index = count; index < this.#size; index++) {
+      const outcome = { taskId: this.idOf(index), error };
+      for (const listener of this.listeners) listener.outcome(index, outcome);
+    }
+    this.#open -= this.#size - count;
+    this.#size = count;
+    if (this.done) this.given = undefined;
   }
 
   /** The outcomes of a chunk, one after another; nothing if it was dropped. */
@@ -144,11 +163,11 @@ function keep(frame: FrameView): FrameView {
   return { layout: frame.layout, count: frame.count, bytes, start: 0, end: bytes.length };
 }
 
-function hasReferences({ layout, count, bytes, start }: FrameView): boolean {
+function hasReferences({ layout, count, bytes, start }: FrameView, sharesMemory: boolean): boolean {
   if (layout !== Layout.mixed) return false;
   for (let i = 0; i < count; i++) {
     const tag = bytes[start + i * 8];
-    if (tag === Tag.same || tag === Tag.port) return true;
+    if (tag === Tag.same || tag === Tag.port || (tag === Tag.v8 && sharesMemory)) return true;
   }
   return false;
 }

@@ -7,6 +7,7 @@ import { mapConcurrently } from '../parallel/map-concurrently';
 import type { OperationSource } from './definitions';
 import { type ProcessorConfig, read, readConfig, readManner } from './options';
 import type * as Parts from './parts';
+import type { SegmentHead } from './submission';
 import type { BatchOwner } from './task-batch';
 import type {
   MapOptions,
@@ -17,6 +18,7 @@ import type {
   ShutdownOptions,
   Task,
   TaskOutcome,
+  Transferable,
 } from './types';
 
 /** Loaded by the first constructor. */
@@ -53,7 +55,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     this.config = Object.freeze(readConfig(options));
     // oxlint-disable-next-line typescript/no-require-imports -- a module of the package, loaded late on purpose
     parts ??= require('./parts') as typeof Parts;
-    this.#core = new parts.Core(this.config, this);
+    this.#core = new parts.Core(this.config, { emit: (event, ...args) => this.#tell(event, ...args) });
     this.#operations = new parts.Operations(this.#core);
     this.#idPrefix = `task_${Date.now()}_${this.#core.key}_`;
     this.#table = new parts.ResultTable(this.#idPrefix, this.config.resultLimit, this.config.resultBytes);
@@ -118,15 +120,14 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
         for (const [head, from, to] of list.runs(entered, entered + tasksIn)) {
           if (head.transferList === undefined)
             core.submission.add({ ...head, group }, list.data, layouts, from, to);
-          else await core.sendByPort({ ...head, group }, from, list.data[from], head.transferList);
+          else this.#send({ ...head, group }, from, list.data[from], head.transferList);
           entered = to;
         }
       }
     } catch (error) {
-      // Those that did not get in will not run.
       const reason =
         error instanceof Error ? error : new NoizylabError('ERR_PROCESSOR_CANCELLED', String(error));
-      batch.failed(entered, length - entered, reason);
+      this.#table.cut(batch, entered, reason);
       if (batch.done) core.forget(group);
       throw error;
     }
@@ -274,7 +275,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     this.#begin();
     const workers = this.#core.bridge.native.processorStart(this.#core.handle);
     await Promise.resolve();
-    this.emit('initialized', { workers });
+    this.#tell('initialized', { workers });
     return this;
   }
 
@@ -290,7 +291,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     await this.#core.shutdown(timeout, force);
     this.#startTime ??= Date.now();
     this.#endTime = Date.now();
-    this.emit('shutdown', this.getStats());
+    this.#tell('shutdown', this.getStats());
   }
 
   /** Emits `batchComplete` each time another `batchSize` items are done. */
@@ -299,7 +300,7 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     return (completed) => {
       for (let next = Math.min(total, told + batchSize); completed >= next && told < total;) {
         told = next;
-        this.emit('batchComplete', { completed: told, total });
+        this.#tell('batchComplete', { completed: told, total });
         next = Math.min(total, told + batchSize);
       }
     };
@@ -311,6 +312,9 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
       wantsEvents: () => this.listenerCount('taskComplete') > 0 || this.listenerCount('taskError') > 0,
       emitOutcome: (outcome) => this.#emitOutcome(outcome),
       keep: (batch, chunk) => this.#table.keep(batch, chunk),
+      get sharesMemory() {
+        return core.sharesMemory;
+      },
       fromPort: (group, index) => core.fromPort(group, index),
       idOf: (buffer) => core.idOf(buffer),
       byId: (id) => core.byId(id),
@@ -318,12 +322,25 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
   }
 
   #emitOutcome({ taskId, result, error }: TaskOutcome): void {
+    if (error === undefined) this.#tell('taskComplete', { taskId, result });
+    else this.#tell('taskError', { taskId, error, message: error.message });
+  }
+
+  /** What a listener throws is an uncaught exception and stops nothing else. */
+  #tell<K extends keyof ProcessorEvents>(event: K, ...args: ProcessorEvents[K]): void {
     try {
-      if (error === undefined) this.emit('taskComplete', { taskId, result });
-      else this.emit('taskError', { taskId, error, message: error.message });
+      (this as EventEmitter).emit(event, ...args);
     } catch (thrown) {
       parts.throwLater(thrown);
     }
+  }
+
+  /** A task whose data moves waits for a worker by itself; where it cannot be sent it fails. */
+  #send(head: SegmentHead, index: number, data: unknown, transferList: readonly Transferable[]): void {
+    const core = this.#core;
+    core
+      .sendByPort(head, index, data, transferList)
+      .catch((error: Error) => core.failed(head.group, index, error));
   }
 }
 

@@ -1,5 +1,7 @@
 //! Every way in which the engine says no: one enum, one code per variant. `docs/errors.md` is the same table in prose.
 
+use std::io::{self, ErrorKind};
+
 /// What can go wrong in the engine. [`Error::code`] is what JavaScript matches on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -39,7 +41,7 @@ pub enum Error {
         path: String,
         /// What the operating system said.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The task was aborted or its processor went away while it ran.
     #[error("the task was cancelled")]
@@ -67,6 +69,34 @@ pub enum Error {
     /// The processor was shut down before the task was finished.
     #[error("the processor was shut down before the task was finished")]
     ShutDown,
+    /// An entry is larger than a cache takes.
+    #[error(
+        "the entry takes {bytes} bytes with its overhead; the cache takes {limit} (maxEntryBytes, maxBytes)"
+    )]
+    CacheEntryTooLarge {
+        /// What it takes.
+        bytes: u64,
+        /// What is allowed.
+        limit: u64,
+    },
+    /// A key is longer than a cache takes.
+    #[error("the key takes {bytes} bytes; a shared cache takes keys of {limit}")]
+    CacheKeyTooLarge {
+        /// What it takes.
+        bytes: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// A shared cache of this name was made with other bounds.
+    #[error("the shared cache '{name}' exists with {theirs}; given: {given}")]
+    CacheMismatch {
+        /// The name.
+        name: String,
+        /// The bounds of the cache.
+        theirs: String,
+        /// The bounds that were asked for.
+        given: String,
+    },
     /// A submission that the engine cannot read: the face and the engine are of different versions.
     #[error("the engine cannot read what it was given; the package is damaged or mixed from two versions")]
     Unreadable,
@@ -85,12 +115,41 @@ impl Error {
             Self::TimedOut { .. } => "ERR_PROCESSOR_TIMEOUT",
             Self::WorkerDied { .. } => "ERR_PROCESSOR_WORKER_DIED",
             Self::ShutDown => "ERR_PROCESSOR_SHUT_DOWN",
+            Self::CacheEntryTooLarge { .. } => "ERR_CACHE_ENTRY_TOO_LARGE",
+            Self::CacheKeyTooLarge { .. } => "ERR_CACHE_KEY_TOO_LARGE",
+            Self::CacheMismatch { .. } => "ERR_CACHE_MISMATCH",
             Self::Unreadable => "ERR_CORE_UNREADABLE",
         }
     }
 
-    /// The error as a value for the wire: JSON of `{ code, message }`.
+    /// The error as a value for the wire: JSON of `{ code, message }`, and of [`Error::Io`] also `system`, what the
+    /// operating system said (the number of a Unix, else its POSIX name, or `null`), and `path`.
     pub fn to_json(&self) -> String {
-        serde_json::json!({ "code": self.code(), "message": self.to_string() }).to_string()
+        let mut json = serde_json::json!({ "code": self.code(), "message": self.to_string() });
+        if let Self::Io { path, source } = self {
+            json["system"] = system_code(source);
+            json["path"] = path.as_str().into();
+        }
+        json.to_string()
     }
+}
+
+/// The error of the operating system by its number, where that is one of POSIX, else by name as far as the kind tells.
+fn system_code(source: &io::Error) -> serde_json::Value {
+    if let (true, Some(number)) = (cfg!(unix), source.raw_os_error()) {
+        return number.into();
+    }
+    let name = match source.kind() {
+        ErrorKind::NotFound => "ENOENT",
+        ErrorKind::PermissionDenied => "EACCES",
+        ErrorKind::IsADirectory => "EISDIR",
+        ErrorKind::NotADirectory => "ENOTDIR",
+        ErrorKind::InvalidInput => "EINVAL",
+        ErrorKind::InvalidFilename => "ENAMETOOLONG",
+        ErrorKind::ResourceBusy => "EBUSY",
+        ErrorKind::TimedOut => "ETIMEDOUT",
+        ErrorKind::OutOfMemory => "ENOMEM",
+        _ => return serde_json::Value::Null,
+    };
+    name.into()
 }

@@ -70,6 +70,21 @@ fn a_file_that_cannot_be_read_is_an_error_with_its_path() {
     assert!(error.to_string().ends_with(": is a directory, not a file"), "{error}");
 }
 
+#[test]
+fn what_the_system_said_goes_over_the_wire_with_the_path() {
+    let wire = |path: &str| -> serde_json::Value {
+        let error = run(Operation::FileInfo, Input::Text(path)).expect_err("unreadable");
+        serde_json::from_str(&error.to_json()).expect("JSON")
+    };
+    let missing = temporary("missing");
+    let missing = text(&missing);
+    let enoent = if cfg!(unix) { json!(2) } else { json!("ENOENT") };
+    assert_eq!((&wire(missing)["system"], &wire(missing)["path"]), (&enoent, &json!(missing)));
+    // Refusals of our own have no number.
+    assert_eq!(wire(env!("CARGO_TARGET_TMPDIR"))["system"], "EISDIR");
+    assert_eq!(wire("a\0b")["system"], "EINVAL");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_or_a_device_is_refused_and_not_waited_for() {

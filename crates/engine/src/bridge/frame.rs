@@ -33,7 +33,7 @@ impl Layout {
 }
 
 /// Many values in one run of bytes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Frame {
     /// How to read `bytes`.
     pub layout: Layout,
@@ -47,6 +47,15 @@ impl Frame {
     /// A frame without values.
     pub fn empty() -> Self {
         Self { layout: Layout::Numbers, count: 0, bytes: Vec::new() }
+    }
+
+    /// A frame of one encoded value, shorter than 4 GiB.
+    pub fn single(tag: Tag, value: &[u8]) -> Self {
+        let length = u32::try_from(value.len()).expect("a value is shorter than 4 GiB");
+        let mut bytes = vec![tag as u8, 0, 0, 0];
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(value);
+        Self { layout: Layout::Mixed, count: 1, bytes }
     }
 }
 

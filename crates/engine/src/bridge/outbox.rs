@@ -16,6 +16,7 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use noizylab_lockfree::CompletionList;
@@ -46,6 +47,8 @@ pub enum RecordKind {
     Scaled = 7,
     /// To a host: there is work to take.
     Work = 8,
+    /// What has become of a missing key that the face asked for: `index` says what.
+    Flight = 9,
 }
 
 /// One thing that the engine tells the face.
@@ -112,6 +115,12 @@ pub struct Outbox {
     taken: Mutex<VecDeque<Record>>,
     closed: AtomicBool,
     wake: Box<dyn Wake>,
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("closed", &self.closed).finish_non_exhaustive()
+    }
 }
 
 impl Outbox {

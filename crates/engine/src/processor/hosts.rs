@@ -8,7 +8,7 @@ use super::deadline::Due;
 use super::host::{Host, WORD_PROGRESS, read_results, write_chunk};
 use super::queue::{Queue, Segment};
 use super::state::{HostWords, Kind, Phase, Running, State, rest_of};
-use super::{Processor, single_frame, words};
+use super::{Processor, words};
 use crate::bridge::frame::index_mixed;
 use crate::bridge::{Frame, Layout, Outbox, Record, RecordKind};
 use crate::error::Error;
@@ -19,11 +19,19 @@ use crate::payload::Tag;
 const MOST_LOST_IN_A_ROW: usize = 3;
 
 impl Processor {
-    /// The face begins to start a host of this number.
-    pub fn host_starting(&self, id: u32) {
+    /// The face begins to start a host of this number: one that it was `asked` for, or one for data that only a port can carry. `false`: there
+    /// must not be one more.
+    pub fn host_starting(&self, id: u32, asked: bool) -> bool {
         let mut state = self.lock();
-        state.hosts_wanted = state.hosts_wanted.saturating_sub(1);
+        if asked {
+            state.hosts_wanted = state.hosts_wanted.saturating_sub(1);
+        } else if state.hosts.len() + state.hosts_wanted + state.hosts_starting.len()
+            >= state.config.max_workers
+        {
+            return false;
+        }
         state.hosts_starting.insert(id);
+        true
     }
 
     /// A worker isolate offers itself. Returns the control words that it is to keep; `None`: it is not wanted any more.
@@ -45,6 +53,22 @@ impl Processor {
         self.dispatch(&mut state);
         self.start_rest(&mut state, id);
         Some(words)
+    }
+
+    /// Data is about to be sent to a host for a task that only it can run: until then it is not ended for being idle. `false`: it
+    /// has ended. With `hold: false` nothing was sent after all.
+    pub fn hold_host(self: &Arc<Self>, id: u32, hold: bool) -> bool {
+        let mut state = self.lock();
+        if !hold {
+            self.start_rest(&mut state, id);
+        }
+        let number = state.next_number();
+        let Some(host) = state.hosts.get_mut(&id) else { return false };
+        if hold {
+            // No timer knows this number: the rest begins anew when the host finds nothing to do.
+            host.rest = number;
+        }
+        true
     }
 
     /// The next chunk for a host, as `host.rs` draws it; `None`: nothing to do, the host will be woken.
@@ -331,7 +355,7 @@ fn split_failures(
             deliveries.push((
                 segment.group,
                 segment.base + position,
-                single_frame(tag, &frame.bytes[from..to]),
+                Frame::single(tag, &frame.bytes[from..to]),
             ));
         }
     }

@@ -40,7 +40,7 @@ pub use self::host::WORD_PROGRESS;
 use self::queue::Segment;
 use self::state::{Control, Kind, Phase, State};
 use self::words::ProcessorWords;
-use crate::bridge::{Frame, Layout, Outbox, Record, RecordKind};
+use crate::bridge::{Frame, Outbox, Record, RecordKind};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::payload::Tag;
@@ -396,14 +396,5 @@ impl Drop for Credit {
 
 /// A frame with one error.
 fn error_frame(error: &Error) -> Frame {
-    single_frame(Tag::Error, error.to_json().as_bytes())
-}
-
-/// A mixed frame with one value.
-fn single_frame(tag: Tag, value: &[u8]) -> Frame {
-    let length = u32::try_from(value.len()).expect("a value is shorter than 4 GiB");
-    let mut bytes = vec![tag as u8, 0, 0, 0];
-    bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(value);
-    Frame { layout: Layout::Mixed, count: 1, bytes }
+    Frame::single(Tag::Error, error.to_json().as_bytes())
 }

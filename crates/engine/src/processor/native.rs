@@ -20,8 +20,9 @@ use crate::payload::Tag;
 
 /// Results beyond so many bytes leave in frames of their own.
 const LARGE_FRAME: usize = 16 << 20;
-/// A value on the wire is shorter: its length stands in 32 bits, with some room for the frame around it.
-const LARGEST_VALUE: u64 = u32::MAX as u64 - (1 << 20);
+/// A value on the wire is shorter: its length stands in 32 bits, and so does that of its frame, in which others may stand before
+/// it, with some room for the table.
+const LARGEST_VALUE: u64 = u32::MAX as u64 - LARGE_FRAME as u64 - (1 << 20);
 
 /// What became of a chunk.
 #[derive(Default)]

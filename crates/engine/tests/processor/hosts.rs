@@ -29,7 +29,7 @@ struct Piece {
 impl Host {
     fn start(processor: &Arc<Processor>, id: u32) -> Self {
         let inbox = Inbox::new();
-        processor.host_starting(id);
+        processor.host_starting(id, true);
         let words = processor.attach_host(id, Arc::clone(&inbox.outbox)).expect("the host is wanted");
         Self { id, inbox, words }
     }
@@ -186,7 +186,7 @@ fn hosts_that_die_before_they_work_do_not_start_for_ever() {
     processor.submit(&tasks(1, "[1,2]", 2).write(), None).unwrap();
     for id in 1..=3 {
         inbox.next_of(HOSTS_WANTED);
-        processor.host_starting(id);
+        processor.host_starting(id, true);
         processor.host_lost(id, "its flags are wrong");
     }
     let got = inbox.next_of(FAILED);
@@ -200,4 +200,30 @@ fn an_idle_host_is_ended() {
     let _host = Host::start(&processor, 1);
     assert_eq!(inbox.next_of(HOST_END).index, 1);
     assert_eq!(processor.words().get(words::HOSTS), 0.0);
+}
+
+/// Data was sent to a host that was being ended: the task failed, and the data was gone.
+#[test]
+fn a_host_that_is_held_is_not_ended_for_being_idle() {
+    let (processor, mut inbox) = with_idle_timeout(2, Duration::from_millis(100));
+    let _held = Host::start(&processor, 1);
+    assert!(processor.hold_host(1, true));
+    let _idle = Host::start(&processor, 2);
+    assert_eq!(inbox.next_of(HOST_END).index, 2);
+    assert_eq!(processor.words().get(words::HOSTS), 1.0);
+    processor.hold_host(1, false);
+    assert_eq!(inbox.next_of(HOST_END).index, 1);
+    assert!(!processor.hold_host(1, true));
+}
+
+#[test]
+fn a_host_that_nobody_asked_for_is_started_only_where_there_is_room() {
+    let (processor, mut inbox) = processor(2);
+    assert!(processor.host_starting(1, false));
+    processor.submit(&tasks(1, "[1,2]", 2).write(), None).unwrap();
+    // One is coming, so one more is wanted; with that there is no room.
+    assert_eq!(inbox.next_of(HOSTS_WANTED).count, 1);
+    assert!(!processor.host_starting(2, false));
+    assert!(processor.host_starting(2, true));
+    assert!(!processor.host_starting(3, false));
 }

@@ -22,6 +22,78 @@ export type TypedArray =
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** Asks for a missing key under a number of the asker's: `true`: compute it and [`cache_land`]; `false`: a record will come. */
+export declare function cacheBegin(load: number, handle: number, ticket: number, wire: Uint8Array, keyLength: number): boolean
+
+/** The bounds of a cache: most entries, bytes, bytes of an entry, and the policy. */
+export declare function cacheBounds(handle: number): Array<number> | null
+
+/** Drops all entries. */
+export declare function cacheClear(handle: number): void
+
+/** Closes a handle. The cache and its entries stay. */
+export declare function cacheClose(handle: number): void
+
+/** Drops an entry; whether there was one. */
+export declare function cacheDelete(handle: number, wire: Uint8Array, keyLength: number): boolean
+
+/** Lets what is due leave; the time at which something will be due next. */
+export declare function cacheExpire(handle: number): number | null
+
+/**
+ * Looks for a key: `look` 0 as a use, 1 without a trace, 2 also at an expired entry that is still kept. Returns the length of the value, or -1;
+ * it is copied into `into` if it fits. `reply` is filled with: segment, index of the version word, version, tag, when it expires, when it leaves.
+ */
+export declare function cacheGet(handle: number, wire: Uint8Array, keyLength: number, look: number, into: Uint8Array, reply: Float64Array): number
+
+/** Where this isolate counts the hits that it answers itself, as one double in an `ArrayBuffer`. */
+export declare function cacheHits(handle: number): ArrayBuffer | undefined
+
+/**
+ * A computation is over: all that wait for the key are told the value (or error, by its tag), which is stored if `keep` and nobody has changed the
+ * key meanwhile. Throws as [`cache_set`], after they have been told.
+ */
+export declare function cacheLand(load: number, handle: number, ticket: number, wire: Uint8Array, keyLength: number, valueLength: number, tag: number, ttl: number, stale: number, keep: boolean): void
+
+/**
+ * Opens the cache of this name for a load. The first in the process makes it with these bounds (`Infinity`: none; `policy` 0: least recently
+ * used, 1: W-TinyLFU); `given`: they were chosen, and must be the cache's.
+ *
+ * Returns its handle, which is also the channel of its records. Throws `ERR_CACHE_MISMATCH`.
+ */
+export declare function cacheOpen(load: number, name: string, maxEntries: number, maxBytes: number, maxEntryBytes: number, policy: number, given: boolean): number
+
+/** Entries in no order, in the form that the engine's `cache/mod.rs` draws, after a double: the cursor to go on with, or -1. The cursor is 0 at first. */
+export declare function cachePage(handle: number, cursor: number, withValues: boolean): Uint8Array | null
+
+/** The control words of a segment of slots, version and stamp of each as two u32 in an `ArrayBuffer`. */
+export declare function cacheSegment(handle: number, segment: number): ArrayBuffer | undefined
+
+/**
+ * Stores an entry that expires in `ttl` milliseconds and is kept for `stale` more.
+ *
+ * Throws `ERR_CACHE_ENTRY_TOO_LARGE`, `ERR_CACHE_KEY_TOO_LARGE`; the cache is as it was then.
+ */
+export declare function cacheSet(handle: number, wire: Uint8Array, keyLength: number, valueLength: number, tag: number, ttl: number, stale: number): void
+
+/** Figures: entries, bytes, hits, misses, sets, evictions, expirations. */
+export declare function cacheStats(handle: number): Array<number> | null
+
+/**
+ * The tick that hits are stamped with, as one u32 in an `ArrayBuffer`; `undefined` where foreign memory is refused: then every lookup
+ * has to cross.
+ */
+export declare function cacheTick(handle: number): ArrayBuffer | undefined
+
+/** The time now; the word is refreshed for a while from here on. */
+export declare function clockWake(): number
+
+/**
+ * The time as one double in an `ArrayBuffer`: milliseconds of a monotonic clock, refreshed about every millisecond; 0 while nobody
+ * wants it, see [`clock_wake`]. `undefined` where foreign memory is refused.
+ */
+export declare function clockWords(): ArrayBuffer | undefined
+
 /**
  * Moves records that wait for this load into `into`, as many as fit, and returns the number of bytes written: 0 when nothing
  * waits, and `-n` when the next record alone needs `n` bytes.
@@ -67,11 +139,14 @@ export declare function processorDefine(handle: number, definition: string): num
 /** Copies its figures, for isolates that cannot map them. */
 export declare function processorFigures(handle: number, into: Float64Array): void
 
+/** Keeps an idle host for a task whose data is about to be sent to it, or lets go of it again. `false`: the host has ended. */
+export declare function processorHostHold(handle: number, host: number, hold: boolean): boolean
+
 /** A host has ended. */
 export declare function processorHostLost(handle: number, host: number, reason: string): void
 
-/** The face begins to start a host. */
-export declare function processorHostStarting(handle: number, host: number): void
+/** The face begins to start a host: one that it was `asked` for, or one more. `false`: there must not be one more. */
+export declare function processorHostStarting(handle: number, host: number, asked: boolean): boolean
 
 /** The key by which other isolates find the processor. */
 export declare function processorKey(handle: number): number | null

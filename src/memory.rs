@@ -23,20 +23,25 @@ impl napi::bindgen_prelude::ToNapiValue for Raw {
 
 /// An `ArrayBuffer` over a block of control words; `None` where Node's V8 refuses foreign memory (its sandbox).
 pub fn map_words<const N: usize>(env: &Env, words: &Arc<Words<N>>) -> Result<Option<Raw>> {
-    unsafe extern "C" fn release<const N: usize>(_: sys::napi_env, _: *mut c_void, hint: *mut c_void) {
+    map(env, words, words.memory())
+}
+
+/// An `ArrayBuffer` over `memory` (address and length in bytes), which lies in `owner` and consists of atomics; `None` as above.
+pub fn map<T>(env: &Env, owner: &Arc<T>, memory: (*const u8, usize)) -> Result<Option<Raw>> {
+    unsafe extern "C" fn release<T>(_: sys::napi_env, _: *mut c_void, hint: *mut c_void) {
         // SAFETY: the pointer came from `Arc::into_raw` below; Node calls this once.
-        drop(unsafe { Arc::from_raw(hint.cast_const().cast::<Words<N>>()) });
+        drop(unsafe { Arc::from_raw(hint.cast_const().cast::<T>()) });
     }
-    let (memory, bytes) = words.memory();
-    let hint = Arc::into_raw(Arc::clone(words)).cast_mut().cast::<c_void>();
+    let (memory, bytes) = memory;
+    let hint = Arc::into_raw(Arc::clone(owner)).cast_mut().cast::<c_void>();
     let mut buffer = ptr::null_mut();
-    // SAFETY: the words live until `release` has run; they are atomics, so writes from both sides are sound.
+    // SAFETY: the memory lives until `release` has run; it consists of atomics, so writes from both sides are sound.
     let status = unsafe {
         sys::napi_create_external_arraybuffer(
             env.raw(),
             memory.cast_mut().cast(),
             bytes,
-            Some(release::<N>),
+            Some(release::<T>),
             hint,
             &raw mut buffer,
         )
@@ -45,7 +50,7 @@ pub fn map_words<const N: usize>(env: &Env, words: &Arc<Words<N>>) -> Result<Opt
         return Ok(Some(Raw(buffer)));
     }
     // SAFETY: Node did not take the pointer.
-    drop(unsafe { Arc::from_raw(hint.cast_const().cast::<Words<N>>()) });
+    drop(unsafe { Arc::from_raw(hint.cast_const().cast::<T>()) });
     if status == sys::Status::napi_no_external_buffers_allowed {
         return Ok(None);
     }

@@ -1,7 +1,9 @@
 //! The engine of `@noizylab/core`: every algorithm, every rule, every thread. It does not know Node.
 
 pub mod bridge;
+pub mod cache;
 pub mod cancel;
+pub mod clock;
 pub mod error;
 pub mod operations;
 pub mod panics;

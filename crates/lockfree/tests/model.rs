@@ -1,12 +1,12 @@
-//! The completion list under the model checker: every interleaving that the memory model allows.
+//! The pieces under the model checker: every interleaving that the memory model allows.
 //!
 //! `cargo test -p noizylab-lockfree --features model --release`; `LOOM_MAX_PREEMPTIONS` bounds the search.
 #![cfg(feature = "model")]
 
-use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync::{Arc, Mutex};
 use loom::thread;
-use noizylab_lockfree::CompletionList;
+use noizylab_lockfree::{CompletionList, SlotWords};
 
 #[test]
 fn two_producers_and_a_consumer_lose_nothing_and_keep_the_order() {
@@ -112,5 +112,62 @@ fn a_waiting_producer_is_started_again() {
         let waits = backlog.must_wait();
         let starts = consumer.join().expect("the consumer does not panic");
         assert!(!waits || starts >= 1, "told to wait and never started");
+    });
+}
+
+/// The cache's rule: an isolate that holds a decoded value asks the version word alone. Once it has heard, in whatever way, that the
+/// entry was changed, it must not answer with the old value.
+#[test]
+fn an_isolate_that_has_heard_of_a_change_does_not_see_the_old_value() {
+    loom::model(|| {
+        let words = Arc::new(SlotWords::default());
+        let entry = Arc::new(Mutex::new("old"));
+        let told = Arc::new(AtomicUsize::new(0));
+        // The isolate decodes the entry under the lock of its slot.
+        let (decoded, version) = {
+            let entry = entry.lock().expect("nobody panics");
+            (*entry, words.version())
+        };
+        let writer = {
+            let (words, entry, told) = (Arc::clone(&words), Arc::clone(&entry), Arc::clone(&told));
+            thread::spawn(move || {
+                let mut entry = entry.lock().expect("nobody panics");
+                words.bump();
+                *entry = "new";
+                drop(entry);
+                told.store(1, Ordering::Release);
+            })
+        };
+        let heard = told.load(Ordering::Acquire) == 1;
+        let answer = if words.version() == version { decoded } else { *entry.lock().expect("nobody panics") };
+        assert!(!heard || answer == "new");
+        writer.join().expect("the writer does not panic");
+        assert_ne!(words.version(), version);
+    });
+}
+
+/// Isolates stamp without a lock, and the engine looks meanwhile. Hits may be lost or counted twice, but the engine sees no tick at which the slot was not used,
+/// and never more hits than one a tick and isolate, the old ones included.
+#[test]
+fn a_stamp_is_always_one_of_those_that_were_made() {
+    loom::model(|| {
+        let words = Arc::new(SlotWords::default());
+        words.reset(1);
+        let isolates: Vec<_> = [2, 3]
+            .into_iter()
+            .map(|tick| {
+                let words = Arc::clone(&words);
+                thread::spawn(move || words.hit(tick))
+            })
+            .collect();
+        let seen = words.take_hits();
+        assert!(seen <= 2);
+        assert!((1..=3).contains(&words.stamped(3)));
+        for isolate in isolates {
+            isolate.join().expect("an isolate does not panic");
+        }
+        assert!((1..=3).contains(&words.stamped(3)));
+        assert!(words.take_hits() <= 2);
+        assert_eq!(words.take_hits(), 0);
     });
 }

@@ -1,0 +1,107 @@
+//! The time as a control word: milliseconds of a monotonic clock that JavaScript reads from mapped memory, where asking
+//! the system costs as much as a cache hit.
+//!
+//! A thread refreshes the word about every millisecond while somebody wants it. It cannot know who reads; so it parks after
+//! [`AWAKE`] by setting the word to 0, and whoever reads 0 calls [`wake`]: one call in many thousand reads, and an
+//! idle process wakes nobody.
+
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::bridge::Words;
+
+/// How often the word is refreshed.
+const TICK: Duration = Duration::from_millis(1);
+/// How long the word is refreshed after a [`wake`].
+const AWAKE: Duration = Duration::from_millis(64);
+
+struct Clock {
+    /// Whether there is a thread that refreshes the word; the limit of threads may forbid it.
+    runs: bool,
+    /// Read by isolates. Written under `until`.
+    word: Arc<Words<1>>,
+    /// Until when the thread refreshes the word; `None`: it is parked, or does not exist.
+    until: Mutex<Option<Instant>>,
+    wanted: Condvar,
+}
+
+/// Milliseconds since the first call in this process, plus one: never 0.
+pub fn now() -> f64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1000.0 + 1.0
+}
+
+/// The word: [`now`] as it was at most about a millisecond ago, or 0 while nobody refreshes it.
+pub fn word() -> Arc<Words<1>> {
+    Arc::clone(&clock().word)
+}
+
+/// Has the word refreshed for a while, and returns the time now.
+pub fn wake() -> f64 {
+    let clock = clock();
+    let mut until = clock.until.lock();
+    let time = now();
+    if !clock.runs {
+        return time; // the word stays 0: every reader asks
+    }
+    clock.word.set(0, time);
+    *until = Some(Instant::now() + AWAKE);
+    clock.wanted.notify_one();
+    time
+}
+
+fn clock() -> &'static Clock {
+    static CLOCK: OnceLock<Clock> = OnceLock::new();
+    CLOCK.get_or_init(|| {
+        let thread = thread::Builder::new().name("noizylab-clock".to_owned());
+        let runs = thread.spawn(|| refresh(clock())).is_ok();
+        Clock { runs, word: Arc::default(), until: Mutex::new(None), wanted: Condvar::new() }
+    })
+}
+
+fn refresh(clock: &Clock) {
+    let mut until = clock.until.lock();
+    loop {
+        match *until {
+            Some(end) if Instant::now() < end => {
+                clock.word.set(0, now());
+                parking_lot::MutexGuard::unlocked(&mut until, || thread::sleep(TICK));
+            }
+            Some(_) => {
+                clock.word.set(0, 0.0);
+                *until = None;
+            }
+            None => clock.wanted.wait(&mut until),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_runs_for_a_while_after_each_wake_and_then_parks() {
+        let word = word();
+        let woken = wake();
+        assert!(woken >= 1.0);
+        let mut last = woken;
+        let mut steps = 0;
+        loop {
+            let read = word.get(0);
+            if read == 0.0 {
+                break;
+            }
+            assert!(read >= last, "the clock went back from {last} to {read}");
+            steps += usize::from(read > last);
+            last = read;
+            thread::yield_now();
+        }
+        assert!(steps > 1);
+        assert!(wake() >= last);
+        assert!(word.get(0) != 0.0);
+    }
+}

@@ -1,0 +1,440 @@
+/**
+ * The entries of a shared cache, seen from one isolate. The engine's `cache/` holds them, outside of V8's heap; the door is `src/cache.rs`.
+ *
+ * A lookup of what this isolate has decoded before is answered here: the version word of the slot, in memory that the engine writes, says whether the
+ * value is still the cache's. The hit is stamped into the word beside it, where the engine finds it when it looks for what has to leave.
+ */
+import { type Bridge, type Channel, type FrameView, getBridge, RecordKind } from '../bridge/bridge';
+import { readFrame, readValue, Writer, writeValue } from '../bridge/frame';
+import { crossing } from '../bridge/native';
+import { Failure } from '../bridge/payload';
+import { NoizylabError, typeError } from '../errors';
+import { coreClock } from './clock';
+import { type Decoded, DecodedValues, State } from './decoded-values';
+import type { LRUCacheConfig } from './options';
+import type { Store, StoredEntry, StoreStats } from './store';
+import { Sweeper } from './sweeper';
+import { readKey, writeKey } from './wire-key';
+
+/** How to look; the numbers stand in `src/cache.rs`. */
+const Look = { use: 0, peek: 1, stale: 2 } as const;
+/** What has become of a missing key; the numbers stand in the engine's `cache/flights.rs`. */
+const TAKE_OVER = 1;
+const POLICIES = ['lru', 'tinylfu'] as const;
+/** The last tick that a stamp can hold; the lower bits of a stamp count hits. */
+const TICKS = 0xff_ffff;
+const HITS = 0xff;
+const ITEM_HEADER = 32;
+const SMALL = 64 * 1024;
+
+/** A computation of a value that all isolates wait for. */
+export interface Computation<K, V> {
+  readonly key: K;
+  readonly compute: () => V | PromiseLike<V>;
+  readonly ttl: number;
+  readonly stale: number;
+  /** The value answers, but was too large to be kept. */
+  readonly tooLarge: () => void;
+}
+
+interface Waiting<K, V> extends Computation<K, V> {
+  resolve(value: V | PromiseLike<V>): void;
+  reject(error: unknown): void;
+}
+
+/** What was asked for, in words that `getStats` shows. */
+export interface SharedBounds {
+  readonly maxSize: number;
+  readonly maxBytes: number;
+}
+
+/** One store's hold on the engine's cache ends with it. */
+const collected = new FinalizationRegistry<{ bridge: Bridge; handle: number }>(({ bridge, handle }) => {
+  bridge.close(handle);
+  bridge.native.cacheClose(handle);
+});
+
+/** The store of a shared cache. */
+export class SharedStore<K, V> implements Store<K, V>, Channel {
+  readonly bounds: SharedBounds;
+  readonly #bridge = getBridge();
+  readonly #handle: number;
+  readonly #decoded: DecodedValues<K, V>;
+  readonly #known: ReadonlyMap<K, Decoded<K, V>>;
+  /** What hits are stamped with, and where they are counted; both absent where V8 refuses foreign memory: then every lookup crosses. */
+  readonly #tick: Uint32Array | undefined;
+  readonly #hits: Float64Array | undefined;
+  readonly #segments = new Map<number, Uint32Array>();
+  #into = Buffer.allocUnsafeSlow(SMALL);
+  /** Segment, index of the version, version, tag, expires, leaves. */
+  readonly #reply = new Float64Array(6);
+  readonly #clock = coreClock();
+  readonly #sweeper = new Sweeper(this);
+  readonly #waiting = new Map<number, Waiting<K, V>>();
+  #lastTicket = 0;
+
+  /** @throws NoizylabError `ERR_CACHE_MISMATCH`: a cache of this name has other bounds */
+  constructor(config: LRUCacheConfig<K, V>) {
+    const { native, load } = this.#bridge;
+    const { maxSize, maxBytes, maxEntryBytes, policy, decodedEntries } = config;
+    this.#handle = crossing(() =>
+      native.cacheOpen(
+        load,
+        config.name!,
+        maxSize,
+        maxBytes,
+        maxEntryBytes,
+        POLICIES.indexOf(policy),
+        config.bounded,
+      ),
+    );
+    const [entries, bytes] = native.cacheBounds(this.#handle)!;
+    this.bounds = { maxSize: entries!, maxBytes: bytes! };
+    const tick = native.cacheTick(this.#handle);
+    const hits = native.cacheHits(this.#handle);
+    if (tick !== undefined && hits !== undefined) {
+      this.#tick = new Uint32Array(tick);
+      this.#hits = new Float64Array(hits);
+    }
+    this.#decoded = new DecodedValues(this.#tick === undefined ? 0 : decodedEntries, bytes!);
+    this.#known = this.#decoded.byKey;
+    this.#bridge.open(this.#handle, this);
+    collected.register(this, { bridge: this.#bridge, handle: this.#handle });
+  }
+
+  lookup<M>(key: K, missing: M): V | M {
+    const found = this.#known.get(key);
+    if (found !== undefined) {
+      const { words, at } = found;
+      if (words[at] === found.version && (found.state === State.usedLately || this.#isFresh(found))) {
+        const stamp = words[at + 1]!;
+        const tick = this.#tick![0]! & TICKS;
+        if (stamp >>> 8 !== tick) {
+          const hits = stamp & HITS;
+          words[at + 1] = (tick << 8) | (hits === HITS ? HITS : hits + 1);
+        }
+        this.#hits![0]!++;
+        return found.value;
+      }
+    }
+    return this.#fetch(key, missing, Look.use);
+  }
+
+  peek<M>(key: K, missing: M): V | M {
+    return this.#fetch(key, missing, Look.peek);
+  }
+
+  stale<M>(key: K, missing: M, within: number): V | M {
+    const value = this.#fetch(key, missing, Look.stale);
+    return this.#reply[4]! + within > this.#now() ? value : missing;
+  }
+
+  set(key: K, value: V, ttl: number, stale: number): void {
+    const { native } = this.#bridge;
+    withWriter((writer) => {
+      const keyLength = encodeKey(writer, key);
+      const tag = encodeValue(writer, value);
+      const { bytes, length } = writer;
+      crossing(() => native.cacheSet(this.#handle, bytes, keyLength, length - keyLength, tag, ttl, stale));
+    });
+    this.#sweepAfter(ttl + stale);
+  }
+
+  has(key: K): boolean {
+    return this.#isThere(key);
+  }
+
+  delete(key: K): boolean {
+    const length = encodeKey(keys, key);
+    return this.#bridge.native.cacheDelete(this.#handle, keys.bytes, length);
+  }
+
+  clear(): void {
+    this.#decoded.clear();
+    this.#bridge.native.cacheClear(this.#handle);
+  }
+
+  get size(): number {
+    return this.#figures()[0]!;
+  }
+
+  get bytes(): number {
+    return this.#figures()[1]!;
+  }
+
+  *keys(): IterableIterator<K> {
+    for (const { key } of this.#items(false)) yield key;
+  }
+
+  *entries(): IterableIterator<[K, V]> {
+    for (const { key, value } of this.#items(true)) yield [key, value];
+  }
+
+  remaining(key: K): number | undefined {
+    if (!this.#isThere(key)) return undefined;
+    return this.#reply[4]! - this.#now();
+  }
+
+  dump(): StoredEntry<K, V>[] {
+    return [...this.#items(true)]
+      .toSorted((one, other) => other.age - one.age)
+      .map(({ key, value, expires, leaves }) => ({
+        key,
+        value,
+        remaining: expires - this.#now(),
+        stale: expires === Infinity ? 0 : leaves - expires,
+      }));
+  }
+
+  stats(): StoreStats {
+    const [, , hits, misses, sets, evictions, expirations] = this.#figures();
+    return {
+      hits: hits!,
+      misses: misses!,
+      sets: sets!,
+      evictions: evictions!,
+      expirations: expirations!,
+    };
+  }
+
+  /** Lets go of what is held in this isolate. The cache and its entries stay. */
+  close(): void {
+    this.#decoded.clear();
+    this.#segments.clear();
+    this.#sweeper.stop();
+  }
+
+  /** Computes a missing value, once for all isolates that ask for it meanwhile. If the one that computes ends, another one takes over. */
+  computeOnce(computation: Computation<K, V>): Promise<V> {
+    const ticket = ++this.#lastTicket;
+    const { native, load } = this.#bridge;
+    const length = encodeKey(keys, computation.key);
+    if (native.cacheBegin(load, this.#handle, ticket, keys.bytes, length))
+      return this.#computeFor(ticket, computation);
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(ticket, { ...computation, resolve, reject });
+      this.#bridge.retain(this);
+    });
+  }
+
+  record(kind: number, ticket: number, outcome: number, _count: number, frame: FrameView): void {
+    const waiting = this.#waiting.get(ticket);
+    if (kind !== RecordKind.flight || waiting === undefined) return;
+    this.#waiting.delete(ticket);
+    this.#bridge.release(this);
+    if (outcome === TAKE_OVER) {
+      waiting.resolve(this.#computeFor(ticket, waiting));
+      return;
+    }
+    readFrame(frame, undefined, (value) => {
+      if (value instanceof Failure) waiting.reject(value.error);
+      else waiting.resolve(value as V);
+    });
+  }
+
+  /** Lets what is due leave; called by the timer. */
+  sweep(): void {
+    this.#sweeper.stop();
+    const next = this.#bridge.native.cacheExpire(this.#handle);
+    if (next !== null) this.#sweeper.wakeAt(next, this.#now());
+  }
+
+  async #computeFor(ticket: number, computation: Computation<K, V>): Promise<V> {
+    const { key, compute, ttl, stale, tooLarge } = computation;
+    // Another isolate may have stored it between the lookup and the question.
+    const there = this.#fetch<typeof NOTHING>(key, NOTHING, Look.peek);
+    if (there !== NOTHING) {
+      this.#land(ticket, key, there, 0, 0, false);
+      return there;
+    }
+    let value: V;
+    try {
+      value = await compute();
+    } catch (error) {
+      this.#land(ticket, key, new Failure(error as Error), 0, 0, false);
+      throw error;
+    }
+    try {
+      this.#land(ticket, key, value, ttl, stale, true);
+      this.#sweepAfter(ttl + stale);
+    } catch (error) {
+      if (!(error instanceof NoizylabError && error.code === 'ERR_CACHE_ENTRY_TOO_LARGE')) throw error;
+      tooLarge();
+    }
+    return value;
+  }
+
+  /** Tells the others of a value or a failure, and stores it if `keep`. */
+  #land(ticket: number, key: K, value: V | Failure, ttl: number, stale: number, keep: boolean): void {
+    const { native, load } = this.#bridge;
+    let failure: unknown;
+    withWriter((writer) => {
+      const keyLength = encodeKey(writer, key);
+      let tag: number;
+      try {
+        tag = encodeValue(writer, value);
+      } catch (error) {
+        // The others must not wait for what cannot reach them.
+        failure = error;
+        tag = encodeValue(writer, new Failure(error as Error));
+      }
+      const { bytes, length } = writer;
+      const size = length - keyLength;
+      const stored = keep && failure === undefined;
+      crossing(() =>
+        native.cacheLand(load, this.#handle, ticket, bytes, keyLength, size, tag, ttl, stale, stored),
+      );
+    });
+    if (failure !== undefined) throw failure;
+  }
+
+  #fetch<M>(key: K, missing: M, look: number): V | M {
+    const length = this.#find(key, look);
+    if (length < 0) return missing;
+    const reply = this.#reply;
+    const tag = reply[3]!;
+    const value = readValue(tag, this.#into, 0, length, undefined) as V;
+    if (this.#into.length > 16 * SMALL) this.#into = Buffer.allocUnsafeSlow(SMALL);
+    if (look === Look.use && this.#tick !== undefined) this.#remember(key, value, length);
+    return value;
+  }
+
+  /** Uses a value; whether it has not expired. */
+  #isFresh(found: Decoded<K, V>): boolean {
+    found.state |= State.usedLately;
+    return found.state === State.usedLately || found.expires > this.#now();
+  }
+
+  /** Length of the value, which is in `#into` then; -1: there is none. */
+  #find(key: K, look: number): number {
+    const keyLength = encodeKey(keys, key);
+    const { native } = this.#bridge;
+    const { bytes } = keys;
+    let length = native.cacheGet(this.#handle, bytes, keyLength, look, this.#into, this.#reply);
+    while (length > this.#into.length) {
+      this.#into = Buffer.allocUnsafeSlow(length);
+      // It was counted the first time.
+      const again = look === Look.use ? Look.peek : look;
+      length = native.cacheGet(this.#handle, bytes, keyLength, again, this.#into, this.#reply);
+    }
+    return length;
+  }
+
+  /** Whether there is an entry; its times are in `#reply` then. */
+  #isThere(key: K): boolean {
+    const length = encodeKey(keys, key);
+    return (
+      this.#bridge.native.cacheGet(this.#handle, keys.bytes, length, Look.peek, NOWHERE, this.#reply) >= 0
+    );
+  }
+
+  #remember(key: K, value: V, bytes: number): void {
+    const [number, at, version, , expires] = this.#reply;
+    const words = this.#segments.get(number!) ?? this.#mapSegment(number!);
+    if (words === undefined) return;
+    this.#decoded.add({
+      value,
+      words,
+      at: at!,
+      version: version!,
+      state: expires === Infinity ? 0 : State.mortal,
+      key,
+      expires: expires!,
+      bytes,
+    });
+  }
+
+  #mapSegment(number: number): Uint32Array | undefined {
+    const memory = this.#bridge.native.cacheSegment(this.#handle, number);
+    if (memory === undefined) return undefined;
+    const words = new Uint32Array(memory);
+    this.#segments.set(number, words);
+    return words;
+  }
+
+  *#items(
+    withValues: boolean,
+  ): Generator<{ key: K; value: V; age: number; expires: number; leaves: number }> {
+    for (let cursor = 0; cursor >= 0;) {
+      const page = this.#bridge.native.cachePage(this.#handle, cursor, withValues)!;
+      const bytes = Buffer.from(page.buffer, page.byteOffset, page.length);
+      cursor = bytes.readDoubleLE(0);
+      for (let at = 8; at < bytes.length;) {
+        const start = at + ITEM_HEADER;
+        const middle = start + bytes.readUInt32LE(at);
+        const end = middle + bytes.readUInt32LE(at + 4);
+        yield {
+          key: readKey(bytes, start, middle) as K,
+          value: (withValues
+            ? readValue(bytes.readUInt32LE(at + 8), bytes, middle, end, undefined)
+            : undefined) as V,
+          age: bytes.readUInt32LE(at + 12),
+          expires: bytes.readDoubleLE(at + 16),
+          leaves: bytes.readDoubleLE(at + 24),
+        };
+        at = (end + 7) & ~7;
+      }
+    }
+  }
+
+  #sweepAfter(milliseconds: number): void {
+    if (milliseconds === Infinity) return;
+    const now = this.#now();
+    this.#sweeper.wakeAt(now + milliseconds, now);
+  }
+
+  #figures(): number[] {
+    return this.#bridge.native.cacheStats(this.#handle)!;
+  }
+
+  #now(): number {
+    const time = this.#clock.words[0]!;
+    return time === 0 ? this.#clock.wake() : time;
+  }
+}
+
+/** What stands for no value here. */
+const NOTHING = Symbol('nothing');
+/** Room for no value. */
+const NOWHERE = Buffer.alloc(0);
+
+/** Holds the key of a lookup, which no code of the user can come between. */
+const keys = new Writer();
+/** For entries. Nobody has it at hand while one is encoded: a getter in a value may use a cache. */
+let idle: Writer | undefined;
+
+function withWriter(use: (writer: Writer) => void): void {
+  const writer = idle ?? new Writer();
+  idle = undefined;
+  try {
+    use(writer);
+  } finally {
+    writer.reset();
+    idle = writer;
+  }
+}
+
+/** Writes a key to the start of a buffer and returns its length. */
+function encodeKey(writer: Writer, key: unknown): number {
+  writer.reset();
+  writeKey(writer, key);
+  return writer.length;
+}
+
+/** Appends a value and returns its tag. */
+function encodeValue(writer: Writer, value: unknown): number {
+  const start = writer.length;
+  try {
+    return writeValue(writer, value, {});
+  } catch (error) {
+    writer.length = start;
+    const { code, cause: inner } = error as Error & { code?: unknown };
+    // That one speaks of tasks; its cause says what V8 found.
+    const cause = code === 'ERR_PROCESSOR_NOT_CLONEABLE' ? inner : error;
+    throw typeError(
+      'ERR_CACHE_NOT_CLONEABLE',
+      `the value cannot leave this isolate: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+}

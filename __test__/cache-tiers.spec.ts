@@ -1,6 +1,6 @@
 /** `MultiTierCache`: several caches in front of each other. */
 import { getEventListeners } from 'node:events';
-import { LRUCache, MultiTierCache, type TierError } from '../dist/cache';
+import { LRUCache, MultiTierCache, type Tier, type TierError } from '../dist/cache';
 import { AsyncTier, TimedTier } from './fixtures/tiers';
 import { toldBy } from './lib/child';
 import { rejection } from './lib/processors';
@@ -613,6 +613,104 @@ describe('a tier that fails', () => {
     `);
     expect(told).toEqual(['value', 'listener']);
   });
+});
+
+describe('a storm of calls', () => {
+  /** Park and Miller's generator: the same numbers in every run. */
+  const random = (seed: number) => (below: number) => (seed = (seed * 48_271) % 2_147_483_647) % below;
+
+  /** A store whose every call takes another time, so that calls overtake each other where nobody keeps them in order. */
+  class Erratic implements Tier<string, number> {
+    readonly values = new Map<string, number>();
+    constructor(private readonly dice: (below: number) => number) {}
+
+    async get(key: string): Promise<number | undefined> {
+      const found = this.values.get(key);
+      await this.#pause();
+      return found;
+    }
+
+    async set(key: string, value: number): Promise<void> {
+      await this.#pause();
+      this.values.set(key, value);
+    }
+
+    async delete(key: string): Promise<boolean> {
+      await this.#pause();
+      return this.values.delete(key);
+    }
+
+    async clear(): Promise<void> {
+      await this.#pause();
+      this.values.clear();
+    }
+
+    async #pause(): Promise<void> {
+      for (let turns = this.dice(4); turns > 0; turns--) await nextTurn();
+    }
+  }
+
+  test.each([1, 2, 3, 4, 5])(
+    'gives nobody a value that was written over or deleted before the call, and leaves none behind (seed %i)',
+    async (seed) => {
+      const dice = random(seed);
+      const tiers = [
+        new LRUCache<string, number>({ maxSize: 2 }),
+        new Erratic(dice),
+        new Erratic(dice),
+      ] as const;
+      const cache = new MultiTierCache<string, number>(tiers);
+      const keys = ['a', 'b', 'c', 'd'];
+      // Values are the times at which they were made. A value is out of date where the key was changed later.
+      let time = 0;
+      const changed = new Map(keys.map((key) => [key, 0]));
+      // Whether the last change of a key was a write.
+      const written = new Map<string, boolean>();
+      const outOfDate: unknown[] = [];
+      const read = async (operation: string, key: string, value: Promise<number | undefined>) => {
+        const least = changed.get(key)!;
+        const got = await value;
+        if (got !== undefined && got < least) outOfDate.push({ operation, key, got, least });
+      };
+
+      const calls: Promise<unknown>[] = [];
+      for (let call = 0; call < 3000; call++) {
+        const key = keys[dice(keys.length)]!;
+        const compute = async () => {
+          const value = ++time;
+          await nextTurn();
+          return value;
+        };
+        const kind = dice(20);
+        if (kind < 8) calls.push(read('get', key, cache.get(key)));
+        else if (kind < 14) calls.push(read('getOrSet', key, cache.getOrSet(key, compute)));
+        else if (kind < 19) {
+          changed.set(key, ++time);
+          written.set(key, kind < 17);
+          calls.push(kind < 17 ? cache.set(key, time) : cache.delete(key));
+        } else if (dice(3) === 0) {
+          time++;
+          for (const each of keys) changed.set(each, time);
+          written.clear();
+          calls.push(cache.clear());
+        }
+        if (dice(3) === 0) await nextTurn();
+      }
+      await Promise.all(calls);
+      for (const key of keys) {
+        const last = await cache.get(key);
+        if (last === undefined && written.get(key)) outOfDate.push({ lost: key });
+        for (const [tier, value] of [
+          tiers[0].peek(key),
+          tiers[1].values.get(key),
+          tiers[2].values.get(key),
+        ].entries()) {
+          if (value !== undefined && value < changed.get(key)!) outOfDate.push({ tier, key, value });
+        }
+      }
+      expect(outOfDate).toEqual([]);
+    },
+  );
 });
 
 describe('bad arguments', () => {

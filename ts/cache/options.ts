@@ -76,7 +76,7 @@ export function readCacheConfig<K, V>(given: LRUCacheOptions<K, V> | undefined):
     sizeOf,
     now,
     shared,
-    name: name === undefined ? undefined : read.text('name', name),
+    name: name === undefined ? undefined : readName(name),
     policy: read.oneOf('policy', policy, 'lru', ['lru', 'tinylfu']),
     decodedEntries: read.integer('decodedEntries', decodedEntries, DEFAULT_DECODED, { min: 0 }),
     bounded: [options.maxSize, options.maxBytes, options.maxEntryBytes, policy].some(
@@ -98,6 +98,13 @@ export function checkedSizeOf<K, V>(sizeOf: (value: V, key: K) => number): (valu
 /** Where there is no default, `undefined` is as wrong as `null`. */
 function required<T>(value: T | undefined): T {
   return value ?? (null as T);
+}
+
+/** The engine knows names in UTF-8: there, different ones that are ill-formed could be the same. */
+function readName(given: unknown): string {
+  const name = read.text('name', given);
+  if (!name.isWellFormed()) throw read.range('name', name, 'well-formed text, without lone surrogates');
+  return name;
 }
 
 /** Reads a time to live: `fallback` for `undefined` and `null`, `Infinity` for 0. */

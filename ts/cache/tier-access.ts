@@ -96,12 +96,9 @@ export class LocalTier<K, V> implements TierAccess<K, V> {
     // Above another tier it holds copies, and no copy is older than its `maxAge`.
     const ttl = this.#isLast ? given : Math.min(given, this.#maxAge);
     try {
-      // By the cache, which then forgets its own computations of the key.
+      // By the cache, which then forgets its own computations of the key. A stale time can only be given to the store.
       if (stale === 0) this.#cache.set(key, value, ttl);
-      else {
-        this.#cache.delete(key);
-        this.store.set(key, value, ttl, stale);
-      }
+      else this.store.set(key, value, ttl, stale);
       return undefined;
     } catch (error) {
       // What it held until now is out of date, and would hide the new value in the tiers below.

@@ -332,10 +332,15 @@ fn a_change_meanwhile_wins_over_what_is_computed() {
         cache.begin(b"k", owner.clone());
         cache.begin(b"k", waiter.clone());
         change(&cache);
+        // Who asks from now on does not get what was computed of the old state.
+        let late = asker(3);
+        assert_eq!(cache.begin(b"k", late.clone()), Begin::Compute, "{name}");
         let frame = Frame::single(Tag::Text, b"computed");
         cache.land(b"k", &owner, &frame, Some(item(b"k", b"computed"))).expect("it fits");
         assert_eq!(get(&cache, "k").as_deref(), expected, "{name}");
         assert_eq!(told(&waiter), Some((0, 2)), "{name}");
+        cache.land(b"k", &late, &frame, Some(item(b"k", b"new"))).expect("it fits");
+        assert_eq!(get(&cache, "k").as_deref(), Some("new"), "{name}");
     }
 }
 

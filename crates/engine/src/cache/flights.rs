@@ -65,91 +65,97 @@ pub enum Begin {
 struct Flight {
     owner: Asker,
     waiters: VecDeque<Asker>,
-    /// The key was set or deleted meanwhile: the outcome answers, but is not kept.
-    void: bool,
+}
+
+impl Flight {
+    /// The next waiter owns the flight; `false`: there is none, and the flight is over.
+    fn pass_on(&mut self) -> bool {
+        let Some(next) = self.waiters.pop_front() else { return false };
+        next.tell(Outcome::TakeOver, Frame::empty());
+        self.owner = next;
+        true
+    }
+
+    /// An isolate has ended. `false`: the flight is over.
+    fn forget(&mut self, outbox: &Arc<Outbox>) -> bool {
+        self.waiters.retain(|waiter| !Arc::ptr_eq(&waiter.outbox, outbox));
+        !Arc::ptr_eq(&self.owner.outbox, outbox) || self.pass_on()
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    by_key: HashMap<Box<[u8]>, Flight>,
+    /// Their keys were set or deleted meanwhile: the outcome answers those who wait already, and is not kept.
+    overtaken: Vec<Flight>,
 }
 
 /// The flights of a cache.
 #[derive(Debug, Default)]
 pub(super) struct Flights {
-    by_key: Mutex<HashMap<Box<[u8]>, Flight>>,
-    /// Their number, so that changes of a cache without flights take no lock.
-    count: AtomicUsize,
+    state: Mutex<State>,
+    /// Number of keys in flight, so that changes of a cache without flights take no lock.
+    keys: AtomicUsize,
 }
 
 impl Flights {
     /// Somebody misses a key.
     pub fn begin(&self, key: &[u8], asker: Asker) -> Begin {
-        let mut flights = self.by_key.lock();
-        if let Some(flight) = flights.get_mut(key) {
+        let mut state = self.state.lock();
+        if let Some(flight) = state.by_key.get_mut(key) {
             flight.waiters.push_back(asker);
             return Begin::Wait;
         }
-        flights.insert(key.into(), Flight { owner: asker, waiters: VecDeque::new(), void: false });
-        self.count.store(flights.len(), Ordering::SeqCst);
+        state.by_key.insert(key.into(), Flight { owner: asker, waiters: VecDeque::new() });
+        self.keys.store(state.by_key.len(), Ordering::SeqCst);
         Begin::Compute
     }
 
     /// The owner has an outcome; all that wait are told. `keep` is called, before they are, where the outcome may be kept.
     pub fn land<T>(&self, key: &[u8], owner: &Asker, frame: &Frame, keep: impl FnOnce() -> T) -> Option<T> {
-        let mut flights = self.by_key.lock();
-        if !flights.get(key).is_some_and(|flight| flight.owner.is(owner)) {
-            return None;
-        }
-        let flight = flights.remove(key)?;
-        self.count.store(flights.len(), Ordering::SeqCst);
-        // Under the lock, so that a change of the key comes before (and makes the flight void) or after.
-        let kept = (!flight.void).then(keep);
-        drop(flights);
+        let mut state = self.state.lock();
+        let is_current = state.by_key.get(key).is_some_and(|flight| flight.owner.is(owner));
+        let flight = if is_current {
+            state.by_key.remove(key)
+        } else {
+            let at = state.overtaken.iter().position(|flight| flight.owner.is(owner));
+            at.map(|at| state.overtaken.swap_remove(at))
+        }?;
+        self.keys.store(state.by_key.len(), Ordering::SeqCst);
+        // Under the lock, so that a change of the key comes before (and overtakes the flight) or after.
+        let kept = is_current.then(keep);
+        drop(state);
         for waiter in flight.waiters {
             waiter.tell(Outcome::Done, frame.clone());
         }
         kept
     }
 
-    /// A key is changed by somebody else.
-    pub fn void(&self, key: &[u8]) {
-        if self.count.load(Ordering::SeqCst) > 0
-            && let Some(flight) = self.by_key.lock().get_mut(key)
-        {
-            flight.void = true;
+    /// A key is changed by somebody else: who asks from now on wants what is true after that.
+    pub fn overtake(&self, key: &[u8]) {
+        if self.keys.load(Ordering::SeqCst) == 0 {
+            return;
         }
+        let mut state = self.state.lock();
+        if let Some(flight) = state.by_key.remove(key) {
+            state.overtaken.push(flight);
+        }
+        self.keys.store(state.by_key.len(), Ordering::SeqCst);
     }
 
     /// All keys are changed.
-    pub fn void_all(&self) {
-        for flight in self.by_key.lock().values_mut() {
-            flight.void = true;
-        }
+    pub fn overtake_all(&self) {
+        let mut state = self.state.lock();
+        let State { by_key, overtaken } = &mut *state;
+        overtaken.extend(by_key.drain().map(|(_, flight)| flight));
+        self.keys.store(0, Ordering::SeqCst);
     }
 
     /// An isolate (one load of the face) has ended; its outbox is closed.
     pub fn forget(&self, outbox: &Arc<Outbox>) {
-        let mut flights = self.by_key.lock();
-        let orphaned: Vec<Box<[u8]>> = flights
-            .iter_mut()
-            .filter_map(|(key, flight)| {
-                flight.waiters.retain(|waiter| !Arc::ptr_eq(&waiter.outbox, outbox));
-                Arc::ptr_eq(&flight.owner.outbox, outbox).then(|| key.clone())
-            })
-            .collect();
-        for key in orphaned {
-            pass_on(&mut flights, &key);
-        }
-        self.count.store(flights.len(), Ordering::SeqCst);
-    }
-}
-
-/// The next waiter owns the flight; without one it ends.
-fn pass_on(flights: &mut HashMap<Box<[u8]>, Flight>, key: &[u8]) {
-    let Some(flight) = flights.get_mut(key) else { return };
-    match flight.waiters.pop_front() {
-        Some(next) => {
-            next.tell(Outcome::TakeOver, Frame::empty());
-            flight.owner = next;
-        }
-        None => {
-            flights.remove(key);
-        }
+        let mut state = self.state.lock();
+        state.by_key.retain(|_, flight| flight.forget(outbox));
+        state.overtaken.retain_mut(|flight| flight.forget(outbox));
+        self.keys.store(state.by_key.len(), Ordering::SeqCst);
     }
 }

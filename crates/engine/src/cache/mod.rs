@@ -251,14 +251,14 @@ impl Cache {
         Some(Found { place: shard.slots.place(slot), tag: entry.tag(), life, length: entry.value().len() })
     }
 
-    /// Stores an entry. A flight of its key is void from now on.
+    /// Stores an entry. A flight of its key is overtaken.
     ///
     /// Fails with `CacheKeyTooLarge`, `CacheEntryTooLarge`; what was stored before stays then.
     pub fn set(&self, item: Item<'_>) -> Result<Place, Error> {
         // Before, for flights that are under way; after, for those that began meanwhile and may know only the old state.
-        self.flights.void(item.key);
+        self.flights.overtake(item.key);
         let stored = self.store(item);
-        self.flights.void(item.key);
+        self.flights.overtake(item.key);
         stored
     }
 
@@ -318,11 +318,11 @@ impl Cache {
         }
     }
 
-    /// Drops an entry; whether there was one that had not expired. A flight of its key is void from now on.
+    /// Drops an entry; whether there was one that had not expired. A flight of its key is overtaken.
     pub fn delete(&self, key: &[u8]) -> bool {
-        self.flights.void(key);
+        self.flights.overtake(key);
         let was_there = self.drop_entry(key);
-        self.flights.void(key);
+        self.flights.overtake(key);
         was_there
     }
 
@@ -336,14 +336,14 @@ impl Cache {
         life.is_none_or(|life| life.expires > context.now)
     }
 
-    /// Drops all entries. All flights are void from now on.
+    /// Drops all entries. All flights are overtaken.
     pub fn clear(&self) {
-        self.flights.void_all();
+        self.flights.overtake_all();
         let context = self.context();
         for shard in &self.shards {
             shard.lock().clear(&context);
         }
-        self.flights.void_all();
+        self.flights.overtake_all();
     }
 
     /// Lets all that is due leave; the time at which something will be due next.

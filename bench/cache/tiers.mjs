@@ -10,6 +10,10 @@ const CALLS = 50_000;
 /** Entries of a first tier that holds hardly any of the keys. */
 const FEW = 100;
 
+const compute = () => {
+  throw new Error('a value was not there');
+};
+
 export async function run() {
   await compare('the first of two tiers has the value', {
     first: KEYS,
@@ -20,9 +24,6 @@ export async function run() {
 
 async function compare(what, { first, bars }) {
   const keys = shuffled(Array.from({ length: KEYS }, (_, index) => `user:${index}`));
-  const compute = () => {
-    throw new Error('a value was not there');
-  };
   const calls = (getOrSet) => async () => {
     for (let call = 0; call < CALLS; call++) {
       const key = keys[call % KEYS];

@@ -92,7 +92,8 @@ function judge(ratio, bar) {
   return `bar ${Number.isInteger(bar) ? bar.toFixed(1) : bar}x: ${ratio >= bar ? 'reached' : 'missed'}`;
 }
 
-function median(values) {
+/** The middle one of some numbers. */
+export function median(values) {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

@@ -2,7 +2,7 @@
  * `DistributedCache`: values in Redis for all processes, and the latest of them in this process as well.
  *
  * It is a `MultiTierCache` of an `LRUCache` in front of a `RedisTier`, with what they guarantee: one computation at a time in this process,
- * writes that overtake what is under way, reads that do not fail with Redis. A local copy expires with the value in Redis, at the latest.
+ * writes that overtake what is under way, reads that do not fail with Redis. A local copy expires with the value in Redis.
  * What other processes write or delete is seen when the local copy has expired: `localTtl` bounds that.
  *
  * Times are in seconds here, as Redis has them; fractions are allowed.

@@ -71,7 +71,7 @@ pub struct Item<'a> {
     pub key: &'a [u8],
     /// The value, as the face encodes it.
     pub value: &'a [u8],
-    /// How the value is encoded; below 128.
+    /// How the value is encoded; below 64.
     pub tag: u8,
     /// Milliseconds until it expires; infinite: never.
     pub ttl: f64,

@@ -474,6 +474,78 @@ describe('getOrSet', () => {
   });
 });
 
+describe('with a shared tier', () => {
+  const shared = <K = string>(name: string) => new LRUCache<K>({ shared: true, name: `tiers ${name}` });
+
+  test('computes once for all threads, and each has its copy above', async () => {
+    const told = await toldBy(`
+      const { Worker } = require('node:worker_threads');
+      const { once } = require('node:events');
+      const thread = (memory) => {
+        const { parentPort, workerData: words } = require('node:worker_threads');
+        const { LRUCache, MultiTierCache } = require('./dist/cache');
+        const local = new LRUCache();
+        const far = new Map();
+        const cache = new MultiTierCache([local, new LRUCache({ shared: true, name: 'once' }), far]);
+        parentPort.once('message', async () => {
+          const compute = async () => {
+            Atomics.add(words, 0, 1);
+            await new Promise((resolve) => setTimeout(resolve, 50));
+            return { computed: true };
+          };
+          const value = await cache.getOrSet('key', compute, 60000);
+          parentPort.postMessage([value, local.peek('key'), local.ttl('key') <= 60000, far.size]);
+          parentPort.close();
+        });
+        parentPort.postMessage('ready');
+      };
+      const words = new Int32Array(new SharedArrayBuffer(4));
+      const workers = [1, 2, 3].map(() => new Worker('(' + thread + ')()', { eval: true, workerData: words }));
+      await Promise.all(workers.map((worker) => once(worker, 'message')));
+      for (const worker of workers) worker.postMessage('go');
+      const answers = await Promise.all(workers.map((worker) => once(worker, 'message')));
+      await tell(words[0]);
+      await tell(answers.map(([answer]) => answer));
+    `);
+    const [count, answers] = told as [number, [unknown, unknown, boolean, number][]];
+    expect(count).toBe(1);
+    const value = { computed: true };
+    expect(answers.map((answer) => answer.slice(0, 3))).toEqual([1, 2, 3].map(() => [value, value, true]));
+    // The tiers that are not shared are written by the thread that computed.
+    expect(answers.reduce((sum, answer) => sum + answer[3], 0)).toBe(1);
+  });
+
+  test('does not keep a value whose key was changed in the shared tier meanwhile', async () => {
+    const tier = shared('changed');
+    const far = new Map<string, unknown>();
+    const local = new LRUCache<string>();
+    const cache = new MultiTierCache<string>([local, tier, far]);
+    let finish!: (value: string) => void;
+    const value = cache.getOrSet('key', () => new Promise((resolve) => (finish = resolve)));
+    while ((finish as unknown) === undefined) await nextTurn();
+    shared('changed').delete('key');
+    finish('old');
+    expect(await value).toBe('old');
+    expect([local.has('key'), tier.has('key'), far.has('key')]).toEqual([false, false, false]);
+  });
+
+  test('goes on without it for keys and values that cannot leave the isolate', async () => {
+    const tier = shared<unknown>('opaque');
+    const local = new LRUCache();
+    const cache = new MultiTierCache([local, tier]);
+    const failures: TierError[] = [];
+    cache.on('tierError', (failure) => failures.push(failure));
+    const opaque = () => 1;
+    expect(await cache.getOrSet('key', () => opaque)).toBe(opaque);
+    expect(await cache.getOrSet(opaque, () => 'value')).toBe('value');
+    expect([local.get('key'), local.get(opaque)]).toEqual([opaque, 'value']);
+    expect(new Set(failures.map(({ tier: index }) => index))).toEqual(new Set([1]));
+    expect(await rejection(cache.getOrSet('fails', () => Promise.reject(new Error('no'))))).toMatchObject({
+      message: 'no',
+    });
+  });
+});
+
 test('memoized functions keep `this`, answer from all tiers and do not collide', async () => {
   const { cache, remote } = twoTiers();
   const calls: unknown[] = [];

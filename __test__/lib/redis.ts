@@ -18,7 +18,7 @@ export function hasRedis(): boolean {
 
 /** A server on a Unix socket in a folder of its own, which keeps nothing on disk. */
 export class RedisServer {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'noizylab-redis-'));
+  #folder = '';
   readonly #clients: Redis[] = [];
   #process: ChildProcess | undefined;
 
@@ -28,6 +28,7 @@ export class RedisServer {
 
   /** Starts it, and resolves when it answers. */
   async start(): Promise<this> {
+    this.#folder = mkdtempSync(join(tmpdir(), 'noizylab-redis-'));
     const settings = [
       '--port',
       '0',

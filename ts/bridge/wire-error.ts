@@ -176,7 +176,8 @@ function text(error: Error, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function isError(value: unknown): value is Error {
+/** An error of any realm, or a `DOMException`. */
+export function isError(value: unknown): value is Error {
   return types.isNativeError(value) || isDomException(value);
 }
 

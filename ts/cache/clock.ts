@@ -28,7 +28,7 @@ function connect(): Clock {
   try {
     const { clockWords, clockWake } = native();
     const memory = clockWords();
-    if (memory) return { words: new Float64Array(memory), wake: clockWake };
+    return memory ? { words: new Float64Array(memory), wake: clockWake } : injectedClock(clockWake);
   } catch {
     // No native part for this platform: the caches of an isolate work without it.
   }

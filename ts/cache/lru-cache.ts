@@ -205,9 +205,9 @@ export class LRUCache<K = unknown, V = unknown>
    */
   getOrSet(key: K, compute: () => V | PromiseLike<V>, options?: number | null | GetOrSetOptions): Promise<V> {
     if (typeof options === 'object' && options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    const found = this.#store.lookup(key, MISSING);
-    if (found !== MISSING) return Promise.resolve(found);
     try {
+      const found = this.#store.lookup(key, MISSING);
+      if (found !== MISSING) return Promise.resolve(found);
       read.callback('compute', compute);
       return this.#compute(key, compute, readManner(options));
     } catch (error) {

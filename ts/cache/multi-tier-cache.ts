@@ -4,7 +4,7 @@
  * A read asks one tier after another; what it finds is copied to the tiers above, for as long as it has left to live. A write goes to all
  * tiers. Guarantees:
  *
- * - One lookup and one computation of a key at a time, whoever asks; a hit in the tiers at the top that are of this process costs no more
+ * - One lookup and one computation of a key at a time, whoever asks, and in whichever isolate if a tier is shared; a hit in the tiers at the top that are of this process costs no more
  *   than a resolved promise.
  * - `set`, `delete` and `clear` overtake what is under way: neither a lookup nor a computation that began before them writes its value
  *   over theirs or brings a deleted one back.
@@ -31,14 +31,15 @@ import {
 import { type GetOrSetManner, read, readManner } from './options';
 import { tell } from './tell';
 import type { Tier } from './tier';
-import { MISSING, accessTo } from './tier-access';
+import { type Computed, MISSING, accessTo } from './tier-access';
 import { type Hit, TierStack } from './tier-stack';
 import type { GetOrSetOptions, MemoizeOptions } from './types';
 
 /** What a computation, or the lookup before it, gave. */
 interface Answer<V> {
   value: V;
-  isNew: boolean;
+  /** Absent where a tier had it. */
+  computed?: Computed<V>;
   /** Settles when the value has been offered to every tier. */
   stored?: Promise<unknown> | undefined;
 }
@@ -201,17 +202,20 @@ export class MultiTierCache<K = unknown, V = unknown> extends EventEmitter<Multi
   }
 
   #start(key: K, compute: () => V | PromiseLike<V>, manner: GetOrSetManner): Promise<Answer<V>> {
-    const { ttl, whileRevalidate, ifError } = manner;
+    const writing = {
+      ttl: manner.ttl ?? undefined,
+      stale: Math.max(manner.whileRevalidate, manner.ifError),
+    };
     const find = async (): Promise<Answer<V>> => {
       const hit = this.#stack.hasMore ? await this.#lookUp(key) : undefined;
-      return hit === undefined ? { value: await compute(), isNew: true } : { value: hit.value, isNew: false };
+      if (hit !== undefined) return { value: hit.value };
+      const computed = await this.#stack.compute(key, compute, writing);
+      return { value: computed.value, computed };
     };
     return this.#computations.start(key, find, (answer) => {
-      if (!answer.isNew) return;
+      if (answer.computed === undefined) return;
       this.#lookups.forget(key);
-      const stale = Math.max(whileRevalidate, ifError);
-      const writing = { value: answer.value, ttl: ttl ?? undefined, stale };
-      answer.stored = this.#stack.apply('set', key, (tier) => tier.put(key, writing));
+      answer.stored = this.#stack.keep(key, answer.computed, writing);
     });
   }
 

@@ -14,6 +14,7 @@ import { type Decoded, DecodedValues, State } from './decoded-values';
 import type { LRUCacheConfig } from './options';
 import type { Store, StoredEntry, StoreStats } from './store';
 import { Sweeper } from './sweeper';
+import { fromError, toError } from './thrown';
 import { readKey, writeKey } from './wire-key';
 
 /** How to look; the numbers stand in `src/cache.rs`. */
@@ -227,7 +228,7 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
       return;
     }
     readFrame(frame, undefined, (value) => {
-      if (value instanceof Failure) waiting.reject(value.error);
+      if (value instanceof Failure) waiting.reject(fromError(value.error));
       else waiting.resolve(value as V);
     });
   }
@@ -251,7 +252,7 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
     try {
       value = await compute();
     } catch (error) {
-      this.#land(ticket, key, new Failure(error as Error), 0, 0, false);
+      this.#land(ticket, key, new Failure(toError(error)), 0, 0, false);
       throw error;
     }
     try {

@@ -5,6 +5,7 @@
 import { NoizylabError } from '../errors';
 import { raceWithTimeout } from '../parallel/race-with-timeout';
 import { LRUCache, internalsOf } from './lru-cache';
+import { SharedStore } from './shared-store';
 import type { Store } from './store';
 import { type Tier, readTier } from './tier';
 
@@ -20,6 +21,15 @@ export interface Found<V> {
   value: V;
   /** Milliseconds that the tiers above may keep a copy; `undefined`: their own default. */
   remaining: number | undefined;
+}
+
+/** A computed value. */
+export interface Computed<V> {
+  value: V;
+  /** Whether it was computed in this isolate. */
+  isOwn: boolean;
+  /** Whether the tier that was asked to have it computed has it now. */
+  isKept: boolean;
 }
 
 /** A value on its way into tiers. */
@@ -93,8 +103,7 @@ export class LocalTier<K, V> implements TierAccess<K, V> {
   }
 
   put(key: K, { value, ttl: given = this.#maxAge, stale }: Writing<V>): NoizylabError | undefined {
-    // Above another tier it holds copies, and no copy is older than its `maxAge`.
-    const ttl = this.#isLast ? given : Math.min(given, this.#maxAge);
+    const ttl = this.#atMost(given);
     try {
       // By the cache, which then forgets its own computations of the key. A stale time can only be given to the store.
       if (stale === 0) this.#cache.set(key, value, ttl);
@@ -115,6 +124,42 @@ export class LocalTier<K, V> implements TierAccess<K, V> {
       this.store.set(key, value, Math.min(remaining, this.#maxAge), 0);
     } catch (error) {
       if ((error as NoizylabError).code !== 'ERR_CACHE_ENTRY_TOO_LARGE') throw error;
+    }
+  }
+
+  /** Whether other isolates have it as well. */
+  get isShared(): boolean {
+    return this.store instanceof SharedStore;
+  }
+
+  /**
+   * Has a value computed once for all isolates; it is then in this tier, unless the key was changed in any of them meanwhile.
+   * @param failed told where the value was computed and cannot be held here
+   */
+  async computeOnce(
+    key: K,
+    compute: () => V | PromiseLike<V>,
+    { ttl = this.#maxAge, stale }: Omit<Writing<V>, 'value'>,
+    failed: (error: unknown) => void,
+  ): Promise<Computed<V>> {
+    let own: { value: V } | undefined;
+    let isTooLarge = false;
+    const computing = async (): Promise<V> => {
+      const value = await compute();
+      own = { value };
+      return value;
+    };
+    const tooLarge = (): void => {
+      isTooLarge = true;
+    };
+    try {
+      const computation = { key, compute: computing, ttl: this.#atMost(ttl), stale, tooLarge };
+      const value = await (this.store as SharedStore<K, V>).computeOnce(computation);
+      return { value, isOwn: own !== undefined, isKept: !isTooLarge };
+    } catch (error) {
+      if (own === undefined) throw error;
+      failed(error);
+      return { value: own.value, isOwn: true, isKept: false };
     }
   }
 
@@ -140,6 +185,11 @@ export class LocalTier<K, V> implements TierAccess<K, V> {
 
   stats(): object {
     return this.#cache.getStats();
+  }
+
+  /** Above another tier it holds copies, and no copy is older than its `maxAge`. */
+  #atMost(ttl: number): number {
+    return this.#isLast ? ttl : Math.min(ttl, this.#maxAge);
   }
 }
 

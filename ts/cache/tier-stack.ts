@@ -5,12 +5,14 @@
 import { EVERY_KEY, KeyOrder } from './key-order';
 import type { TierStats } from './multi-tier-options';
 import {
+  type Computed,
   type Found,
   LocalTier,
   MISSING,
   type Missing,
   type TierAccess,
   type TierOperation,
+  type Writing,
 } from './tier-access';
 
 /** A value, and the tier that has it. */
@@ -28,6 +30,8 @@ export class TierStack<K, V> {
   readonly #tiers: readonly TierAccess<K, V>[];
   /** The tiers at the top that answer at once. */
   readonly #top: readonly LocalTier<K, V>[];
+  /** Index of the first tier that other isolates have as well; -1: none. */
+  readonly #shared: number;
   readonly #order = new KeyOrder<K>();
   readonly #failed: (tier: number, operation: TierOperation, error: unknown) => void;
 
@@ -39,6 +43,7 @@ export class TierStack<K, V> {
     this.#tiers = tiers;
     const others = tiers.findIndex((tier) => !(tier instanceof LocalTier));
     this.#top = tiers.slice(0, others === -1 ? undefined : others) as LocalTier<K, V>[];
+    this.#shared = tiers.findIndex((tier) => tier instanceof LocalTier && tier.isShared);
     this.#failed = failed;
   }
 
@@ -82,6 +87,38 @@ export class TierStack<K, V> {
   promote(key: K, hit: Hit<V>): void {
     if (hit.remaining !== undefined && !(hit.remaining > 0)) return;
     void this.apply('promote', key, (tier) => tier.promote(key, hit), 0, hit.tier);
+  }
+
+  /** Computes a value: where a tier is shared, once for all isolates. */
+  async compute(
+    key: K,
+    compute: () => V | PromiseLike<V>,
+    manner: Omit<Writing<V>, 'value'>,
+  ): Promise<Computed<V>> {
+    const shared = this.#shared;
+    if (shared === -1 || !isSharedKey(key)) return { value: await compute(), isOwn: true, isKept: false };
+    const tier = this.#tiers[shared] as LocalTier<K, V>;
+    return tier.computeOnce(key, compute, manner, (error) => this.#failed(shared, 'set', error));
+  }
+
+  /** Writes a computed value to the tiers that do not have it. */
+  keep(
+    key: K,
+    { value, isOwn, isKept }: Computed<V>,
+    manner: Omit<Writing<V>, 'value'>,
+  ): Promise<unknown> | undefined {
+    const shared = this.#tiers[this.#shared] as LocalTier<K, V> | undefined;
+    if (isKept) {
+      // Not there any more: it was changed meanwhile, by another isolate, and the other tiers with it.
+      const remaining = shared!.store.remaining(key);
+      if (remaining === undefined) return undefined;
+      if (!isOwn) {
+        this.promote(key, { value, remaining, tier: this.#shared });
+        return undefined;
+      }
+    }
+    const writing = { value, ...manner };
+    return this.apply('set', key, (tier) => (isKept && tier === shared ? undefined : tier.put(key, writing)));
   }
 
   /** An expired value that is kept for this, in any tier. */
@@ -162,4 +199,9 @@ export class TierStack<K, V> {
     await work;
     return outcome;
   }
+}
+
+/** Whether a shared cache can have this key. */
+function isSharedKey(key: unknown): boolean {
+  return typeof key === 'string' || typeof key === 'number';
 }

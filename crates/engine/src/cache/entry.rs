@@ -22,7 +22,7 @@ const HAS_LIFE: u32 = 1 << 31;
 const IS_LONG: u32 = 1 << 30;
 const TAGS: u8 = 1 << 6;
 
-/// When an entry ends, in the milliseconds of [`clock::now`](crate::clock::now).
+/// When an entry ends, in the milliseconds of [`clock::read`](crate::clock::read).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Life {
     /// From here on it is expired.

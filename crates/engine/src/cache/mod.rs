@@ -233,7 +233,7 @@ impl Cache {
         let entry = shard.slots.entry(slot)?;
         let life = entry.life();
         if let Some(life) = life {
-            let now = clock::now();
+            let now = clock::read();
             if life.leaves <= now {
                 let context = self.context();
                 shard.remove(&context, slot);
@@ -276,7 +276,7 @@ impl Cache {
         let context = self.context();
         let life = ttl.is_finite().then(|| {
             // Times are positive: their bits are in the order of the times.
-            let expires = (context.now + ttl).max(0.0);
+            let expires = (clock::read() + ttl).max(0.0);
             Life { expires, leaves: expires + stale }
         });
         loop {
@@ -333,7 +333,7 @@ impl Cache {
         let context = self.context();
         let life = shard.slots.entry(slot).and_then(Entry::life);
         shard.remove(&context, slot);
-        life.is_none_or(|life| life.expires > context.now)
+        life.is_none_or(|life| life.expires > clock::read())
     }
 
     /// Drops all entries. All flights are overtaken.
@@ -367,7 +367,7 @@ impl Cache {
             misses: self.misses.load(Ordering::Relaxed),
             ..Stats::default()
         };
-        let now = clock::now();
+        let now = clock::read();
         for shard in &self.shards {
             let shard = shard.lock();
             // Others delete meanwhile.
@@ -386,7 +386,7 @@ impl Cache {
     /// Each is written as: u32 length of the key, u32 length of the value, u32 tag, u32 ticks since its last use, f64 expires, f64 leaves (infinite: never), key,
     /// value, padded to a multiple of 8.
     pub fn page(&self, cursor: u64, with_values: bool, out: &mut Vec<u8>) -> Option<u64> {
-        let now = clock::now();
+        let now = clock::read();
         let tick = self.tick.0.load(Ordering::Relaxed);
         let mut at = (cursor & u64::from(u32::MAX)) as u32;
         for index in (cursor >> 32) as usize..self.shards.len() {
@@ -473,7 +473,6 @@ impl Cache {
         Context {
             budget: &self.budget,
             tick: self.tick.0.load(Ordering::Relaxed),
-            now: clock::now(),
             window: f64::from_bits(self.window.load(Ordering::Relaxed)),
             hasher: &self.hasher,
         }

@@ -11,6 +11,7 @@ use super::entry::{Entry, Life};
 use super::expiry::Expiry;
 use super::policy::{Order, Policy};
 use super::slots::{Place, Segment, Slots};
+use crate::clock;
 
 /// So many expired entries leave in one call at most, unless their room is needed: one call is not to pay for all.
 const DUE_AT_ONCE: usize = 256;
@@ -40,8 +41,6 @@ pub(super) struct Context<'a> {
     pub budget: &'a Budget,
     /// The tick of the cache.
     pub tick: u32,
-    /// The time.
-    pub now: f64,
     /// Share of the window under `tinylfu`.
     pub window: f64,
     pub hasher: &'a Hasher,
@@ -129,9 +128,14 @@ impl Shard {
 
     /// Lets what is due leave. `false`: there was nothing.
     pub fn expire(&mut self, context: &Context<'_>) -> bool {
+        // Without deadlines nobody has to know the time.
+        if self.expiry.next().is_none() {
+            return false;
+        }
+        let now = clock::read();
         let mut any = false;
         for _ in 0..DUE_AT_ONCE {
-            let Some(slot) = self.expiry.pop_due(&self.slots, context.now) else { break };
+            let Some(slot) = self.expiry.pop_due(&self.slots, now) else { break };
             self.remove(context, slot);
             self.counts.expirations += 1;
             any = true;

@@ -188,6 +188,21 @@ describe('a computation that fails', () => {
     },
   );
 
+  test('with what is no error and cannot leave its thread, rejects for the others with an error that says so', async () => {
+    const { reason, codes } = await failures((there, { kept, gate }) => {
+      const flight = there.getOrSet('k', async () => {
+        await gate('k');
+        // oxlint-disable-next-line no-throw-literal, typescript/only-throw-error -- what others may do
+        throw () => 1;
+      });
+      flight.catch(() => {});
+      kept['k'] = flight.catch((thrown: unknown) => Promise.reject(new Error(typeof thrown)));
+      (kept['k'] as Promise<unknown>).catch(() => {});
+    });
+    const error: unknown = expect.objectContaining({ name: 'NoizylabError', code: 'ERR_CACHE_THREW' });
+    expect([reason, codes[0]!.message, codes[1]]).toEqual([error, 'function', error]);
+  });
+
   test('because its value cannot be cloned is told to all, and the next one computes', async () => {
     const { cache, reason, codes } = await failures((there, { kept, gate }) => {
       const flight = there.getOrSet('k', async () => {

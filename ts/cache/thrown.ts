@@ -10,7 +10,10 @@ class Thrown extends NoizylabError {
   readonly thrown: [unknown];
 
   constructor(thrown: unknown) {
-    super('ERR_CACHE_THREW', 'the computation threw something that is not an error and cannot leave its thread');
+    super(
+      'ERR_CACHE_THREW',
+      'the computation threw something that is not an error and cannot leave its thread',
+    );
     this.thrown = [thrown];
   }
 }

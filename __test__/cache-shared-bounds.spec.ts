@@ -50,7 +50,7 @@ async function hammer(
 }
 
 describe('bounds hold at every moment while several threads write', () => {
-  test.each<[LRUCacheOptions<Key, unknown>]>([
+  test.each<[LRUCacheOptions<Key>]>([
     [{ maxSize: 1 }],
     [{ maxSize: 100 }],
     [{ maxBytes: 20_000 }],
@@ -201,7 +201,7 @@ describe('threads that die while they write', () => {
     return text === String.fromCharCode(fill!).repeat(length!) ? undefined : `${key}: torn object`;
   }
 
-  test.each<[LRUCacheOptions<Key, unknown>]>([
+  test.each<[LRUCacheOptions<Key>]>([
     [{ maxBytes: 500_000 }],
     [{ maxSize: 500, policy: 'tinylfu' }],
     [{ maxBytes: 9_000_000 }],

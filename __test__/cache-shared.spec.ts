@@ -85,17 +85,20 @@ describe('one cache for all threads', () => {
         return { cache: new LRUCache({ name: 'contexts', shared: true }), LRUCache, context };
       };
       const one = cacheIn();
-      let two = cacheIn();
-      one.cache.set('a', { by: 'one' });
-      const seen = two.cache.get('a');
-      two.cache.set('a', { by: 'two' });
-      const computed = await Promise.all([
-        one.cache.getOrSet('b', async () => 'computed by one'),
-        two.cache.getOrSet('b', async () => 'computed by two'),
-      ]);
-      tell([one.LRUCache === two.LRUCache, seen, one.cache.get('a'), computed]);
-      const gone = [new WeakRef(two.context), new WeakRef(two.cache)];
-      two = undefined;
+      const gone = [];
+      const share = async () => {
+        const two = cacheIn();
+        gone.push(new WeakRef(two.context), new WeakRef(two.cache));
+        one.cache.set('a', { by: 'one' });
+        const seen = two.cache.get('a');
+        two.cache.set('a', { by: 'two' });
+        const computed = await Promise.all([
+          one.cache.getOrSet('b', async () => 'computed by one'),
+          two.cache.getOrSet('b', async () => 'computed by two'),
+        ]);
+        tell([one.LRUCache === two.LRUCache, seen, one.cache.get('a'), computed]);
+      };
+      await share();
       // It hangs, and is killed, where one is never collected.
       while (gone.some((reference) => reference.deref() !== undefined)) {
         await new Promise((next) => setTimeout(next, 5));
@@ -404,12 +407,14 @@ describe('identity', () => {
 
   test('an entry that has come back into the same place is not taken for the old one', () => {
     const { cache } = open({ maxSize: 1 });
+    let wrong = 0;
     for (let turn = 0; turn < 10_000; turn++) {
       cache.set('a', turn);
-      if (cache.get('a') !== turn || cache.get('a') !== turn) throw new Error(`turn ${turn}`);
+      if (cache.get('a') !== turn || cache.get('a') !== turn) wrong++;
       cache.set('b', turn);
-      if (cache.get('a') !== undefined) throw new Error(`it was evicted in turn ${turn}`);
+      if (cache.get('a') !== undefined) wrong++;
     }
+    expect(wrong).toBe(0);
   });
 
   // The writer says which version it has written; a reader that has heard of it must not see an older one, nor go back.
@@ -496,9 +501,9 @@ describe('times', () => {
       cache.ttl('short'),
       cache.delete('short'),
     ]).toEqual([true, false, undefined, undefined, false]);
-    expect(await one((there) => [there.get('short'), [...there.keys()].sort(), there.size])).toEqual([
+    expect(await one((there) => [there.get('short'), new Set(there.keys()), there.size])).toEqual([
       undefined,
-      ['ever', 'infinite', 'long', 'zero'],
+      new Set(['ever', 'infinite', 'long', 'zero']),
       4,
     ]);
     expect([cache.ttl('ever'), cache.ttl('infinite'), cache.ttl('zero')]).toEqual([
@@ -708,7 +713,7 @@ describe('iteration', () => {
     const { cache: other } = open({ maxSize: 2 });
     expect(other.load(dump)).toBe(other);
     expect(new Set(other.keys())).toEqual(new Set(['a', 'last']));
-    const unshared = new LRUCache<Key, unknown>().load(dump);
+    const unshared = new LRUCache<Key>().load(dump);
     expect([...unshared.keys()]).toEqual(['last', 'a', 3, 'b']);
     expect([unshared.get('b'), unshared.ttl('a')]).toEqual([new Date(1), Infinity]);
     expect(unshared.ttl('b')).toBeGreaterThan(1e5);
@@ -948,15 +953,15 @@ describe('life', () => {
       await cache.getOrSet('computed', async () => 1, { staleWhileRevalidate: 1e6 });
       const body = \`
         const { LRUCache } = require('./dist/cache');
-        const cache = new LRUCache({ name: 'ends', shared: true, maxAge: 1000 });
+        const cache = new LRUCache({ name: 'ends', shared: true, maxAge: 30_000 });
         cache.set('of the worker', 1).set('more', 2, 1e6);
         cache.get(1);
       \`;
       const worker = new Worker(body, { eval: true });
       const [code] = await once(worker, 'exit'); // by itself too
-      tell([code, cache.get('of the worker'), cache.get('more'), cache.size]);
+      tell([code, cache.has('of the worker'), cache.get('more')]);
     `;
-    expect(await toldBy(code)).toEqual([[0, 1, 2, 1000]]);
+    expect(await toldBy(code)).toEqual([[0, true, 2]]);
   });
 
   test('it works in a process whose only thread that used it has ended', async () => {

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { LRUCache, type LRUCacheOptions } from '../../dist/cache';
 
 export type Key = string | number;
-export type SharedCache = LRUCache<Key, unknown>;
+export type SharedCache = LRUCache<Key>;
 
 /** What an action has in its thread besides the cache. */
 export interface Tools {
@@ -57,7 +57,7 @@ export class Thread {
     return (action, ...args) =>
       new Promise((resolve, reject) => {
         const number = ++this.#last;
-        this.#calls.set(number, { resolve: resolve as Call['resolve'], reject });
+        this.#calls.set(number, { resolve, reject });
         this.worker.postMessage({ number, name, code: action.toString(), args });
       });
   }
@@ -93,7 +93,7 @@ export function newName(): string {
 }
 
 /** A shared cache, open here and for two threads. */
-export function open(options: LRUCacheOptions<Key, unknown> = {}) {
+export function open(options: LRUCacheOptions<Key> = {}) {
   const name = newName();
   const cache: SharedCache = new LRUCache({ name, shared: true, ...options });
   opened.push(cache);

@@ -8,7 +8,7 @@
 import { types } from 'node:util';
 import { NoizylabError, typeError } from '../errors';
 import { describe } from '../options';
-import { argumentsKey } from './arguments-key';
+import { argumentKeys } from './late';
 import { type AnyMethod, type AsyncMethodDecorator, methodDecorator } from './method-decorator';
 import { MultiTierCache } from './multi-tier-cache';
 import { read, readTtl } from './options';
@@ -70,7 +70,10 @@ export function cached(cache: DecoratorCache, options?: CachedOptions): AsyncMet
     const start = `${prefix ?? ''}${name}:`;
     return async function cachedMethod(...args) {
       const key =
-        start + (keyFn === undefined ? argumentsKey(args) : keyPart((keyFn as AnyMethod).apply(this, args)));
+        start +
+        (keyFn === undefined
+          ? argumentKeys().argumentsKey(args)
+          : keyPart((keyFn as AnyMethod).apply(this, args)));
       return used.getOrSet(key, () => method.apply(this, args), ttl);
     };
   });

@@ -10,7 +10,8 @@
 import { EventEmitter } from 'node:events';
 import { isJson } from '../bridge/payload';
 import { LRUCache } from './lru-cache';
-import { type Memoized, memoize } from './memoize';
+import { memoizing } from './late';
+import type { Memoized } from './memoize';
 import { MultiTierCache } from './multi-tier-cache';
 import type { TierError } from './multi-tier-options';
 import { read } from './options';
@@ -139,7 +140,7 @@ export class DistributedCache<V = unknown> extends EventEmitter<DistributedCache
     keyFn?: ((...args: A) => unknown) | MemoizeOptions<A> | null,
     ttl?: number | null,
   ): Memoized<This, A, R> {
-    return memoize(this as unknown as DistributedCache<Awaited<R>>, fn, keyFn, ttl);
+    return memoizing().memoize(this as unknown as DistributedCache<Awaited<R>>, fn, keyFn, ttl);
   }
 
   getStats(): DistributedCacheStats {

@@ -3,13 +3,11 @@
  * one computation for all who want a value, expired values that still answer, memoized functions, dumps, events.
  */
 import { EventEmitter } from 'node:events';
-import { throwLater } from '../bridge/throw-later';
 import { NoizylabError } from '../errors';
-import { abortable } from '../parallel/abort';
-import { coreClock, injectedClock } from './clock';
-import { Flights } from './flights';
-import { LocalStore } from './local-store';
-import { type Memoized, memoize } from './memoize';
+import type { Flights } from './flights';
+import { memoizing, sharing } from './late';
+import type { Memoized } from './memoize';
+import type * as Parts from './parts';
 import {
   type GetOrSetManner,
   type LRUCacheConfig,
@@ -20,8 +18,7 @@ import {
   readManner,
   readTtl,
 } from './options';
-import type * as Shared from './shared-store';
-import { sizeOf } from './size-of';
+import type { SharedStore } from './shared-store';
 import type { Store } from './store';
 import type {
   CacheEvents,
@@ -32,6 +29,9 @@ import type {
   LRUCacheOptions,
   MemoizeOptions,
 } from './types';
+
+/** Loaded by the first constructor. */
+let parts: typeof Parts;
 
 /** What stands for no entry: `undefined` can be a value. */
 const MISSING = Symbol('missing');
@@ -63,8 +63,8 @@ export class LRUCache<K = unknown, V = unknown>
   readonly maxBytes: number;
   readonly #store: Store<K, V>;
   /** The store, where it is one that other isolates share. */
-  readonly #shared: Shared.SharedStore<K, V> | undefined;
-  readonly #flights = new Flights<K, V>();
+  readonly #shared: SharedStore<K, V> | undefined;
+  readonly #flights: Flights<K, V>;
   /** Computations whose failure is counted. */
   readonly #failed = new WeakSet<Promise<V>>();
   /** As `maxAge`, but `Infinity` for ever. */
@@ -86,13 +86,14 @@ export class LRUCache<K = unknown, V = unknown>
   constructor(options?: LRUCacheOptions<K, V>) {
     super();
     const config = readCacheConfig(options);
+    // oxlint-disable-next-line typescript/no-require-imports -- a module of the package, loaded late on purpose
+    parts ??= require('./parts') as typeof Parts;
+    this.#flights = new parts.Flights();
     this.maxAge = config.maxAge === Infinity ? 0 : config.maxAge;
     this.#age = config.maxAge;
     this.#epoch = config.now ?? Date.now;
     if (config.shared) {
-      // oxlint-disable-next-line typescript/no-require-imports -- a module of the package, loaded late on purpose
-      const { SharedStore } = require('./shared-store') as typeof Shared;
-      const store = new SharedStore<K, V>(config);
+      const store = new (sharing().SharedStore)<K, V>(config);
       ({ maxSize: this.maxSize, maxBytes: this.maxBytes } = store.bounds);
       this.#store = store;
       this.#shared = store;
@@ -228,7 +229,7 @@ export class LRUCache<K = unknown, V = unknown>
     keyFn?: ((...args: A) => unknown) | MemoizeOptions<A> | null,
     ttl?: number | null,
   ): Memoized<This, A, R> {
-    return memoize(this as unknown as LRUCache<string, Awaited<R>>, fn, keyFn, ttl);
+    return memoizing().memoize(this as unknown as LRUCache<string, Awaited<R>>, fn, keyFn, ttl);
   }
 
   /** All entries with their times, from the least recently used on: for `load`, in this process or another one. */
@@ -268,12 +269,12 @@ export class LRUCache<K = unknown, V = unknown>
   #openStore(config: LRUCacheConfig<K, V>): Store<K, V> {
     const { maxSize, maxBytes, maxEntryBytes, updateAgeOnGet, now } = config;
     const counts = maxEntryBytes !== Infinity || config.sizeOf !== undefined;
-    return new LocalStore<K, V>({
+    return new parts.LocalStore<K, V>({
       maxSize,
       maxBytes,
       maxEntryBytes,
-      weigh: config.sizeOf === undefined ? (counts ? sizeOf : undefined) : checkedSizeOf(config.sizeOf),
-      clock: now === undefined ? coreClock : () => injectedClock(checkedNow(now)),
+      weigh: config.sizeOf === undefined ? (counts ? parts.sizeOf : undefined) : checkedSizeOf(config.sizeOf),
+      clock: now === undefined ? parts.coreClock : () => parts.injectedClock(checkedNow(now)),
       timer: now === undefined,
       sliding: updateAgeOnGet,
       leavings: {
@@ -287,7 +288,7 @@ export class LRUCache<K = unknown, V = unknown>
     try {
       this.emit('eviction', key, value, reason);
     } catch (error) {
-      throwLater(error);
+      parts.throwLater(error);
     }
   }
 
@@ -303,7 +304,7 @@ export class LRUCache<K = unknown, V = unknown>
       }
     }
     const flight = this.#flights.get(key) ?? this.#start(key, compute, manner);
-    return abortable(ifError > 0 ? this.#orStale(key, flight, ifError) : flight, signal);
+    return parts.abortable(ifError > 0 ? this.#orStale(key, flight, ifError) : flight, signal);
   }
 
   #start(key: K, compute: () => V | PromiseLike<V>, manner: GetOrSetManner): Promise<V> {

@@ -14,12 +14,10 @@
  * Where it ends: a tier that others write to as well does not tell of their writes. The copies above it live on until their time is over.
  */
 import { EventEmitter } from 'node:events';
-import { abortable } from '../parallel/abort';
-import { throwAny } from './failures';
-import { Flights } from './flights';
-import { EVERY_KEY } from './key-order';
+import type { Flights } from './flights';
 import { LRUCache } from './lru-cache';
-import { type Memoized, memoize } from './memoize';
+import { memoizing } from './late';
+import type { Memoized } from './memoize';
 import {
   type MultiTierEvents,
   type MultiTierOptions,
@@ -30,10 +28,14 @@ import {
 } from './multi-tier-options';
 import { type GetOrSetManner, read, readManner } from './options';
 import { tell } from './tell';
-import type { Tier } from './tier';
-import { type Computed, MISSING, accessTo } from './tier-access';
-import { type Hit, TierStack } from './tier-stack';
+import { MISSING, type Tier } from './tier';
+import type { Computed } from './tier-access';
+import type * as Parts from './tier-parts';
+import type { Hit, TierStack } from './tier-stack';
 import type { GetOrSetOptions, MemoizeOptions } from './types';
+
+/** Loaded by the first constructor. */
+let parts: typeof Parts;
 
 /** What a computation, or the lookup before it, gave. */
 interface Answer<V> {
@@ -48,8 +50,8 @@ export class MultiTierCache<K = unknown, V = unknown> extends EventEmitter<Multi
   /** The tiers as they were given. */
   readonly tiers: readonly (LRUCache<K, V> | Tier<K, V>)[];
   readonly #stack: TierStack<K, V>;
-  readonly #lookups = new Flights<K, Hit<V> | undefined>();
-  readonly #computations = new Flights<K, Answer<V>>();
+  readonly #lookups: Flights<K, Hit<V> | undefined>;
+  readonly #computations: Flights<K, Answer<V>>;
 
   /**
    * @param tiers Default, also for an empty array: `LRUCache({ maxSize: 100, maxAge: 60000 })` in front of
@@ -61,9 +63,13 @@ export class MultiTierCache<K = unknown, V = unknown> extends EventEmitter<Multi
     if (tiers !== undefined) read.array('tiers', tiers);
     const timeout = readTimeout(options);
     this.tiers = Object.freeze(tiers === undefined || tiers.length === 0 ? defaultTiers<K, V>() : [...tiers]);
-    this.#stack = new TierStack(
+    // oxlint-disable-next-line typescript/no-require-imports -- a module of the package, loaded late on purpose
+    parts ??= require('./tier-parts') as typeof Parts;
+    this.#lookups = new parts.Flights();
+    this.#computations = new parts.Flights();
+    this.#stack = new parts.TierStack(
       this.tiers.map((tier, index, { length }) =>
-        accessTo<K, V>(tier, { isLast: index === length - 1, name: `tiers[${index}]`, timeout }),
+        parts.accessTo<K, V>(tier, { isLast: index === length - 1, name: `tiers[${index}]`, timeout }),
       ),
       (tier, operation, error) => tell(this, 'tierError', { tier, operation, error }),
     );
@@ -118,7 +124,7 @@ export class MultiTierCache<K = unknown, V = unknown> extends EventEmitter<Multi
   async clear(): Promise<this> {
     this.#lookups.forgetAll();
     this.#computations.forgetAll();
-    throwFailures((await this.#stack.apply('clear', EVERY_KEY, (tier) => tier.clear())).failures);
+    throwFailures((await this.#stack.apply('clear', parts.EVERY_KEY, (tier) => tier.clear())).failures);
     return this;
   }
 
@@ -163,7 +169,7 @@ export class MultiTierCache<K = unknown, V = unknown> extends EventEmitter<Multi
     keyFn?: ((...args: A) => unknown) | MemoizeOptions<A> | null,
     ttl?: number | null,
   ): Memoized<This, A, R> {
-    return memoize(this as unknown as MultiTierCache<string, Awaited<R>>, fn, keyFn, ttl);
+    return memoizing().memoize(this as unknown as MultiTierCache<string, Awaited<R>>, fn, keyFn, ttl);
   }
 
   /** The figures that each tier gives, with its index. */
@@ -198,7 +204,7 @@ export class MultiTierCache<K = unknown, V = unknown> extends EventEmitter<Multi
       }
     }
     const computation = this.#computations.get(key) ?? this.#start(key, compute, manner);
-    return abortable(this.#answer(key, computation, ifError), signal);
+    return parts.abortable(this.#answer(key, computation, ifError), signal);
   }
 
   #start(key: K, compute: () => V | PromiseLike<V>, manner: GetOrSetManner): Promise<Answer<V>> {
@@ -240,7 +246,7 @@ export class MultiTierCache<K = unknown, V = unknown> extends EventEmitter<Multi
 }
 
 function throwFailures(failures: readonly unknown[]): void {
-  throwAny(failures, 'ERR_CACHE_TIERS_FAILED', 'tiers');
+  parts.throwAny(failures, 'ERR_CACHE_TIERS_FAILED', 'tiers');
 }
 
 function defaultTiers<K, V>(): LRUCache<K, V>[] {

@@ -7,11 +7,7 @@ import { raceWithTimeout } from '../parallel/race-with-timeout';
 import { LRUCache, internalsOf } from './lru-cache';
 import { SharedStore } from './shared-store';
 import type { Store } from './store';
-import { type Tier, readTier } from './tier';
-
-/** Stands for a value that is not there, as `undefined` can be one. */
-export const MISSING = Symbol('missing');
-export type Missing = typeof MISSING;
+import { MISSING, type Missing, type Tier, readTier } from './tier';
 
 /** What was asked of a tier, as the event `tierError` names it. */
 export type TierOperation = 'get' | 'set' | 'promote' | 'delete' | 'clear' | 'has' | 'keys';

@@ -8,12 +8,11 @@ import {
   type Computed,
   type Found,
   LocalTier,
-  MISSING,
-  type Missing,
   type TierAccess,
   type TierOperation,
   type Writing,
 } from './tier-access';
+import { MISSING, type Missing } from './tier';
 
 /** A value, and the tier that has it. */
 export interface Hit<V> extends Found<V> {

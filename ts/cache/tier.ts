@@ -1,6 +1,10 @@
 /** What may stand in a `MultiTierCache`: the contract of a tier that is not one of our own caches. */
 import { read } from './options';
 
+/** What stands for no value: `undefined` can be one. */
+export const MISSING = Symbol('missing');
+export type Missing = typeof MISSING;
+
 /** A value with what is left of its time. */
 export interface TierEntry<V> {
   value: V;

@@ -1,26 +1,19 @@
 /** `@noizylab/core`. */
 export { NoizylabError } from './errors';
-export {
-  cached,
-  CacheWarmer,
-  DistributedCache,
-  invalidates,
-  LRUCache,
-  MultiTierCache,
-  RedisTier,
-  type CacheEvents,
-  type CacheStats,
-  type DistributedCacheOptions,
-  type DumpEntry,
-  type EvictionReason,
-  type GetOrSetOptions,
-  type LRUCacheOptions,
-  type MemoizeOptions,
-  type MultiTierOptions,
-  type RedisClient,
-  type RedisTierOptions,
-  type Tier,
-  type TierStats,
+// What the page of the caches begins with; the others are in '@noizylab/core/cache'.
+export { LRUCache } from './cache/lru-cache';
+export { MultiTierCache } from './cache/multi-tier-cache';
+export type {
+  CacheEvents,
+  CacheStats,
+  DumpEntry,
+  EvictionReason,
+  GetOrSetOptions,
+  LRUCacheOptions,
+  MemoizeOptions,
+  MultiTierOptions,
+  Tier,
+  TierStats,
 } from './cache';
 export * from './parallel';
 export * from './processor';

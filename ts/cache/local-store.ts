@@ -111,8 +111,7 @@ export class LocalStore<K, V> implements Store<K, V> {
     const now = lives === undefined ? 0 : lives.now();
     let slot = this.#slots.get(key);
     if (slot === undefined) {
-      if (this.#slots.size >= this.#maxSize) this.#makeRoom('size');
-      slot = this.#free.pop() ?? this.#newSlot();
+      slot = this.#slots.size < this.#maxSize ? this.#freeSlot() : this.#evictedSlot();
       this.#slots.set(key, slot);
       this.#keys[slot] = key;
     }
@@ -227,7 +226,9 @@ export class LocalStore<K, V> implements Store<K, V> {
     return slot === undefined || this.#lives === undefined || this.#lives.isFresh(slot) ? slot : undefined;
   }
 
-  #newSlot(): number {
+  #freeSlot(): number {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
     const slot = this.#keys.length;
     if (slot === this.#reserved) this.#reserve(Math.min(Math.max(FIRST_SLOTS, slot * 2), this.#maxSize));
     // `undefined` first: an array that began with numbers would hold them in a form that is slower to read.
@@ -266,14 +267,26 @@ export class LocalStore<K, V> implements Store<K, V> {
     this.#bytes += size - sizes[slot]!;
     sizes[slot] = size;
     // The entry itself is the most recently used and fits alone, so it stays.
-    while (this.#bytes > this.#options.maxBytes) this.#makeRoom('bytes');
+    while (this.#bytes > this.#options.maxBytes) this.#makeRoom();
+  }
+
+  /**
+   * The slot of an expired entry or, if there is none, of the least recently used one. What the slot holds is left to be overwritten: a
+   * cache that is full does this with every new key.
+   */
+  #evictedSlot(): number {
+    if (this.#lives !== undefined && this.#dropDue(this.#lives, SOME)) return this.#freeSlot();
+    const slot = this.#order.removeOldest();
+    this.#evictions++;
+    this.#slots.delete(this.#noteLeaving(slot, 'size'));
+    return slot;
   }
 
   /** Takes out expired entries or, if there are none, the least recently used one. */
-  #makeRoom(reason: EvictionReason): void {
+  #makeRoom(): void {
     if (this.#lives !== undefined && this.#dropDue(this.#lives, SOME)) return;
     this.#evictions++;
-    this.#leave(this.#order.removeOldest(), reason);
+    this.#leave(this.#order.removeOldest(), 'bytes');
   }
 
   #settle(lives: Lifetimes): void {
@@ -303,9 +316,14 @@ export class LocalStore<K, V> implements Store<K, V> {
   }
 
   #leave(slot: number, reason: EvictionReason): void {
+    this.#release(slot, this.#noteLeaving(slot, reason));
+  }
+
+  /** Keeps in mind what is to be told of an entry that leaves. @returns its key */
+  #noteLeaving(slot: number, reason: EvictionReason): K {
     const key = this.#keys[slot] as K;
     if (this.#options.leavings.wanted()) this.#left.push([key, this.#values[slot] as V, reason]);
-    this.#release(slot, key);
+    return key;
   }
 
   /** Frees a slot that is out of the order. */

@@ -2,6 +2,8 @@
  * `getOrSet` of a shared cache: one computation of a missing value for all threads, whatever becomes of the thread that computes, of the key,
  * and of those who wait.
  */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { TOO_LARGE } from './fixtures/cache';
 import { type Key, open, type Seat, type SharedCache, start, type Tools, until } from './lib/cache-threads';
 
@@ -439,8 +441,6 @@ describe('when the thread that computes ends', () => {
 
   test('an event loop without work ends the thread that computes; that passes it on as well', async () => {
     const { name, cache } = open();
-    const { Worker } = await import('node:worker_threads');
-    const { once } = await import('node:events');
     const body = `
       const { parentPort, workerData } = require('node:worker_threads');
       const { LRUCache } = require(workerData.path);

@@ -326,7 +326,7 @@ describe('keys', () => {
     'a key that is neither string nor number is refused: %p',
     async (key) => {
       const { cache } = open();
-      const any = untyped(cache);
+      const any = cache as unknown as LRUCache;
       const refused = expect.objectContaining({
         ...INVALID_KEY,
         message: expect.stringContaining('string or a number'),

@@ -2,9 +2,9 @@
  * What `maxBytes` counts against what the process grows by, for kinds of values: an estimate is good where the ratio is near 1. Each kind in
  * a process of its own.
  */
-import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { LRUCache } from '../../dist/cache/index.js';
+import { tell, told } from '../lib/apart.mjs';
 
 const ENTRIES = 50_000;
 /** How far from 1 the ratio may be. Small entries vary most: their cost is that of the tables, which grow by doubling. */
@@ -32,24 +32,13 @@ export async function run() {
   );
   console.log('| values | counted | grown | ratio |\n| --- | ---: | ---: | --- |');
   for (const kind of Object.keys(KINDS)) {
-    const { counted, grown } = await inProcess(kind);
+    const { counted, grown } = await told(fileURLToPath(import.meta.url), [kind]);
     const ratio = counted / grown;
     const verdict = Math.abs(ratio - 1) <= TOLERANCE ? 'within' : 'beyond';
     console.log(
       `| ${kind} | ${counted.toFixed(0)} | ${grown.toFixed(0)} | ${ratio.toFixed(2)}, ${verdict} ${TOLERANCE} of 1 |`,
     );
   }
-}
-
-async function inProcess(kind) {
-  const child = fork(fileURLToPath(import.meta.url), ['measure', kind], { execArgv: ['--expose-gc'] });
-  let figures;
-  child.on('message', (message) => {
-    figures = message;
-  });
-  const code = await new Promise((resolve) => child.on('exit', resolve));
-  if (code !== 0) throw new Error(`the kind '${kind}' ended with ${code}`);
-  return figures;
 }
 
 function used() {
@@ -59,14 +48,13 @@ function used() {
   return heapUsed + external;
 }
 
-if (process.argv[2] === 'measure') {
-  const make = KINDS[process.argv[3]];
+await tell((kind) => {
+  const make = KINDS[kind];
   const cache = new LRUCache({ maxBytes: 1e12 });
   for (let i = 0; i < 100; i++) cache.set(`warm:${i}`, make(i));
   cache.clear();
   const before = used();
   for (let i = 0; i < ENTRIES; i++) cache.set(`key:${i}`, make(i + 1e6));
   const grown = (used() - before) / ENTRIES;
-  process.send({ counted: cache.bytes / ENTRIES, grown });
-  process.disconnect();
-}
+  return { counted: cache.bytes / ENTRIES, grown };
+});

@@ -7,11 +7,14 @@ const LARGEST: u8 = 15;
 /// Halved after so many increments per entry.
 const SAMPLE: usize = 10;
 
+/// Up to so many entries a row has four counters an entry, above half of that: small caches decide on few, and suffer more from each confusion.
+const SMALL: usize = 1 << 14;
+
 /// Estimated frequencies, 0 to 15.
 #[derive(Debug)]
 pub(super) struct Sketch {
-    /// `DEPTH` rows of as many counters, one a byte: the rows of small caches fit into the processor's cache anyway.
-    counters: Vec<u8>,
+    /// `DEPTH` rows of as many counters, two a byte.
+    pairs: Vec<u8>,
     mask: u64,
     increments: usize,
     period: usize,
@@ -20,9 +23,9 @@ pub(super) struct Sketch {
 impl Sketch {
     /// A sketch for about so many entries.
     pub fn new(entries: usize) -> Self {
-        let width = entries.max(32).next_power_of_two() * 2;
+        let width = entries.max(32).next_power_of_two() * if entries <= SMALL { 4 } else { 2 };
         Self {
-            counters: vec![0; width * DEPTH],
+            pairs: vec![0; width * DEPTH / 2],
             mask: width as u64 - 1,
             increments: 0,
             period: entries.max(1) * SAMPLE,
@@ -36,16 +39,20 @@ impl Sketch {
 
     /// How often a key with this hash was seen.
     pub fn frequency(&self, hash: u64) -> u8 {
-        (0..DEPTH).map(|row| self.counters[self.at(hash, row)]).min().unwrap_or(0)
+        let counter = |row| {
+            let (byte, shift) = self.at(hash, row);
+            self.pairs[byte] >> shift & LARGEST
+        };
+        (0..DEPTH).map(counter).min().unwrap_or(0)
     }
 
     /// A key with this hash is seen once more.
     pub fn increment(&mut self, hash: u64) {
         let mut changed = false;
         for row in 0..DEPTH {
-            let at = self.at(hash, row);
-            if self.counters[at] < LARGEST {
-                self.counters[at] += 1;
+            let (byte, shift) = self.at(hash, row);
+            if self.pairs[byte] >> shift & LARGEST < LARGEST {
+                self.pairs[byte] += 1 << shift;
                 changed = true;
             }
         }
@@ -59,18 +66,20 @@ impl Sketch {
 
     fn halve(&mut self) {
         let mut odd = 0;
-        for counter in &mut self.counters {
-            odd += usize::from(*counter & 1);
-            *counter >>= 1;
+        for pair in &mut self.pairs {
+            odd += (*pair & 0x11).count_ones() as usize;
+            *pair = *pair >> 1 & 0x77;
         }
         self.increments = (self.increments / 2).saturating_sub(odd / DEPTH / 2);
     }
 
-    fn at(&self, hash: u64, row: usize) -> usize {
+    /// The byte of a counter, and how far up it stands in it.
+    fn at(&self, hash: u64, row: usize) -> (usize, u32) {
         let step = (hash >> 32) | 1;
         let mixed = hash.wrapping_add(step.wrapping_mul(row as u64 + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let width = self.mask as usize + 1;
-        row * width + ((mixed >> 20) & self.mask) as usize
+        let counter = row * width + ((mixed >> 20) & self.mask) as usize;
+        (counter / 2, counter as u32 % 2 * 4)
     }
 }
 

@@ -22,7 +22,7 @@ const SOME = 16;
 /** Who wants to know which entries leave. */
 export interface Leavings<K, V> {
   /** Whether anyone does. */
-  wanted(): boolean;
+  readonly wanted: boolean;
   /** Called when the store is in order again; must not throw. */
   tell(key: K, value: V, reason: EvictionReason): void;
 }
@@ -322,7 +322,7 @@ export class LocalStore<K, V> implements Store<K, V> {
   /** Keeps in mind what is to be told of an entry that leaves. @returns its key */
   #noteLeaving(slot: number, reason: EvictionReason): K {
     const key = this.#keys[slot] as K;
-    if (this.#options.leavings.wanted()) this.#left.push([key, this.#values[slot] as V, reason]);
+    if (this.#options.leavings.wanted) this.#left.push([key, this.#values[slot] as V, reason]);
     return key;
   }
 

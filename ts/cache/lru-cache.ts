@@ -75,8 +75,22 @@ export class LRUCache<K = unknown, V = unknown>
   #refreshErrors = 0;
   #tooLarge = 0;
 
+  /** Who wants to know which entries leave: asked for with each, so it is a field and not a count of listeners. */
+  readonly #leavings = {
+    wanted: false,
+    tell: (key: K, value: V, reason: EvictionReason): void => this.#tell(key, value, reason),
+  };
+
   static {
     internalsOf = (cache) => ({ store: cache.#store, maxAge: cache.#age });
+    // Each way to add a listener comes to one of these.
+    for (const name of ['on', 'addListener', 'prependListener'] as const) {
+      const add = EventEmitter.prototype[name];
+      LRUCache.prototype[name] = function (this: LRUCache, event, listener) {
+        if (event === 'eviction') this.#leavings.wanted = true;
+        return add.call(this, event, listener) as LRUCache;
+      };
+    }
   }
 
   /**
@@ -277,10 +291,7 @@ export class LRUCache<K = unknown, V = unknown>
       clock: now === undefined ? parts.coreClock : () => parts.injectedClock(checkedNow(now)),
       timer: now === undefined,
       sliding: updateAgeOnGet,
-      leavings: {
-        wanted: () => this.listenerCount('eviction') > 0,
-        tell: (key, value, reason) => this.#tell(key, value, reason),
-      },
+      leavings: this.#leavings,
     });
   }
 

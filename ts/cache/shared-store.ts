@@ -132,12 +132,15 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
 
   set(key: K, value: V, ttl: number, stale: number): void {
     const { native } = this.#bridge;
-    withWriter((writer) => {
+    const writer = takeWriter();
+    try {
       const keyLength = encodeKey(writer, key);
       const tag = encodeValue(writer, value);
       const { bytes, length } = writer;
       crossing(() => native.cacheSet(this.#handle, bytes, keyLength, length - keyLength, tag, ttl, stale));
-    });
+    } finally {
+      giveBack(writer);
+    }
     this.#sweepAfter(ttl + stale);
   }
 
@@ -269,7 +272,8 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
   #land(ticket: number, key: K, value: V | Failure, ttl: number, stale: number, keep: boolean): void {
     const { native, load } = this.#bridge;
     let failure: unknown;
-    withWriter((writer) => {
+    const writer = takeWriter();
+    try {
       const keyLength = encodeKey(writer, key);
       let tag: number;
       try {
@@ -285,7 +289,9 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
       crossing(() =>
         native.cacheLand(load, this.#handle, ticket, bytes, keyLength, size, tag, ttl, stale, stored),
       );
-    });
+    } finally {
+      giveBack(writer);
+    }
     if (failure !== undefined) throw failure;
   }
 
@@ -404,15 +410,15 @@ const keys = new Writer();
 /** For entries. Nobody has it at hand while one is encoded: a getter in a value may use a cache. */
 let idle: Writer | undefined;
 
-function withWriter(use: (writer: Writer) => void): void {
+function takeWriter(): Writer {
   const writer = idle ?? new Writer();
   idle = undefined;
-  try {
-    use(writer);
-  } finally {
-    writer.reset();
-    idle = writer;
-  }
+  return writer;
+}
+
+function giveBack(writer: Writer): void {
+  writer.reset();
+  idle = writer;
 }
 
 /** Writes a key to the start of a buffer and returns its length. */

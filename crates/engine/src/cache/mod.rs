@@ -155,6 +155,20 @@ struct Isolates {
     ended: f64,
 }
 
+impl Isolates {
+    /// Sums up what isolates that have ended have counted.
+    fn drop_ended(&mut self) {
+        let ended = &mut self.ended;
+        self.words.retain(|word| {
+            let is_used = Arc::strong_count(word) > 1;
+            if !is_used {
+                *ended += word.get(0);
+            }
+            is_used
+        });
+    }
+}
+
 impl Cache {
     /// An empty cache without a name.
     pub fn new(config: Config) -> Self {
@@ -195,8 +209,9 @@ impl Cache {
 
     /// An isolate will answer from what it has decoded: where it counts its hits.
     pub fn attach(&self) -> Arc<HitWord> {
-        let mut isolates = self.isolates.lock();
         let words = Arc::<HitWord>::default();
+        let mut isolates = self.isolates.lock();
+        isolates.drop_ended();
         isolates.words.push(Arc::clone(&words));
         words
     }
@@ -204,15 +219,8 @@ impl Cache {
     /// Lookups that were answered, by the cache or by an isolate from what it had decoded.
     pub fn hits(&self) -> u64 {
         let mut isolates = self.isolates.lock();
-        let Isolates { words, ended } = &mut *isolates;
-        words.retain(|word| {
-            let gone = Arc::strong_count(word) == 1;
-            if gone {
-                *ended += word.get(0);
-            }
-            !gone
-        });
-        let elsewhere: f64 = words.iter().map(|word| word.get(0)).sum::<f64>() + *ended;
+        isolates.drop_ended();
+        let elsewhere: f64 = isolates.words.iter().map(|word| word.get(0)).sum::<f64>() + isolates.ended;
         self.hits.load(Ordering::Relaxed) + elsewhere as u64
     }
 

@@ -63,8 +63,8 @@ export declare function cacheLand(load: number, handle: number, ticket: number, 
  */
 export declare function cacheOpen(load: number, name: string, maxEntries: number, maxBytes: number, maxEntryBytes: number, policy: number, given: boolean): number
 
-/** Entries in no order, in the form that the engine's `cache/mod.rs` draws, after a double: the cursor to go on with, or -1. The cursor is 0 at first. */
-export declare function cachePage(handle: number, cursor: number, withValues: boolean): Uint8Array | null
+/** Entries in no order (`with_expired`: also expired ones that are still kept), in the form that the engine's `cache/mod.rs` draws, after a double: the cursor to go on with, or -1. The cursor is 0 at first. */
+export declare function cachePage(handle: number, cursor: number, withValues: boolean, withExpired: boolean): Uint8Array | null
 
 /** The control words of a segment of slots, version and stamp of each as two u32 in an `ArrayBuffer`. */
 export declare function cacheSegment(handle: number, segment: number): ArrayBuffer | undefined

@@ -513,6 +513,19 @@ describe('events', () => {
     ]);
   });
 
+  test.each(['on', 'once', 'addListener', 'prependListener', 'prependOnceListener'] as const)(
+    'a listener that is added by %s is told',
+    (add) => {
+      const cache = new LRUCache<string, number>({ maxSize: 1 }).set('a', 1);
+      const seen: unknown[] = [];
+      expect(cache[add]('eviction', (...left) => seen.push(left))).toBe(cache);
+      cache.set('b', 2);
+      cache.removeAllListeners().set('c', 3);
+      expect(seen).toEqual([['a', 1, 'size']]);
+      expect(cache.eventNames()).toEqual([]);
+    },
+  );
+
   test('a listener finds the cache in order and may use it', () => {
     const cache = new LRUCache<string, number>({ maxSize: 2 });
     const seen: unknown[] = [];

@@ -167,12 +167,13 @@ pub fn cache_stats(handle: u32) -> Option<Vec<f64>> {
     Some(figures.map(|figure| figure as f64).to_vec())
 }
 
-/// Entries in no order, in the form that the engine's `cache/mod.rs` draws, after a double: the cursor to go on with, or -1. The cursor is 0 at first.
+/// Entries in no order (`with_expired`: also expired ones that are still kept), in the form that the engine's `cache/mod.rs` draws, after a double: the cursor to go on with, or -1. The cursor is 0 at first.
 #[napi]
-pub fn cache_page(handle: u32, cursor: f64, with_values: bool) -> Option<Uint8Array> {
+pub fn cache_page(handle: u32, cursor: f64, with_values: bool, with_expired: bool) -> Option<Uint8Array> {
+    let look = if with_expired { Look::Stale } else { Look::Peek };
     let cache = find(handle)?;
     let mut out = vec![0; 8];
-    let next = cache.page(cursor as u64, with_values, &mut out);
+    let next = cache.page(cursor as u64, look, with_values, &mut out);
     out[..8].copy_from_slice(&next.map_or(-1.0, |next| next as f64).to_le_bytes());
     Some(Uint8Array::new(out))
 }

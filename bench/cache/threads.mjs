@@ -31,13 +31,16 @@ export async function run() {
   }
   await Promise.all(workers.map((worker) => worker.terminate()));
   const ratio = median(together) / median(alone);
-  const rate = (value) => Math.round(value).toLocaleString('en-US');
   console.log(`\n### ${threads} worker threads on one shared cache, ${KEYS} random keys\n`);
   console.log(`| case | gets/s, median of ${ROUNDS} | ratio |\n| --- | ---: | --- |`);
   console.log(
     `| ${threads} threads | ${rate(median(together))} | ${ratio.toFixed(2)}x, bar ${BAR}x: ${ratio >= BAR ? 'reached' : 'missed'} |`,
   );
   console.log(`| 1 thread | ${rate(median(alone))} | 1x |`);
+}
+
+function rate(value) {
+  return Math.round(value).toLocaleString('en-US');
 }
 
 function keyOf(index) {

@@ -78,8 +78,7 @@ class StructuredSerializer extends Serializer {
     this.writeUint32(kind);
     this.writeUint32(view.byteLength);
     if (types.isSharedArrayBuffer(view.buffer)) {
-      if (this.shared === undefined)
-        throw new Error('a SharedArrayBuffer cannot stand inside the data of a native operation');
+      if (this.shared === undefined) throw new Error('a SharedArrayBuffer cannot stand inside this value');
       this.writeUint32(this.shared.idOf(view.buffer) + 1);
       this.writeUint32(view.byteOffset);
     } else {

@@ -5,17 +5,18 @@
  * value is still the cache's. The hit is stamped into the word beside it, where the engine finds it when it looks for what has to leave.
  */
 import { type Bridge, type Channel, type FrameView, getBridge, RecordKind } from '../bridge/bridge';
-import { readFrame, readValue, Writer, writeValue } from '../bridge/frame';
+import { readFrame, readValue } from '../bridge/frame';
 import { crossing } from '../bridge/native';
 import { Failure } from '../bridge/payload';
-import { NoizylabError, typeError } from '../errors';
+import { NoizylabError } from '../errors';
 import { coreClock } from './clock';
 import { type Decoded, DecodedValues, State } from './decoded-values';
 import type { LRUCacheConfig } from './options';
 import type { Store, StoredEntry, StoreStats } from './store';
 import { Sweeper } from './sweeper';
 import { fromError, toError } from './thrown';
-import { readKey, writeKey } from './wire-key';
+import { encodeKey, encodeValue, giveBack, keys, takeWriter } from './wire-entry';
+import { readKey } from './wire-key';
 
 /** How to look; the numbers stand in `src/cache.rs`. */
 const Look = { use: 0, peek: 1, stale: 2 } as const;
@@ -180,7 +181,7 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
   }
 
   dump(): StoredEntry<K, V>[] {
-    return [...this.#items(true)]
+    return [...this.#items(true, true)]
       .toSorted((one, other) => other.age - one.age)
       .map(({ key, value, expires, leaves }) => ({
         key,
@@ -361,9 +362,10 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
 
   *#items(
     withValues: boolean,
+    withExpired = false,
   ): Generator<{ key: K; value: V; age: number; expires: number; leaves: number }> {
     for (let cursor = 0; cursor >= 0;) {
-      const page = this.#bridge.native.cachePage(this.#handle, cursor, withValues)!;
+      const page = this.#bridge.native.cachePage(this.#handle, cursor, withValues, withExpired)!;
       const bytes = Buffer.from(page.buffer, page.byteOffset, page.length);
       cursor = bytes.readDoubleLE(0);
       for (let at = 8; at < bytes.length;) {
@@ -404,44 +406,3 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
 const NOTHING = Symbol('nothing');
 /** Room for no value. */
 const NOWHERE = Buffer.alloc(0);
-
-/** Holds the key of a lookup, which no code of the user can come between. */
-const keys = new Writer();
-/** For entries. Nobody has it at hand while one is encoded: a getter in a value may use a cache. */
-let idle: Writer | undefined;
-
-function takeWriter(): Writer {
-  const writer = idle ?? new Writer();
-  idle = undefined;
-  return writer;
-}
-
-function giveBack(writer: Writer): void {
-  writer.reset();
-  idle = writer;
-}
-
-/** Writes a key to the start of a buffer and returns its length. */
-function encodeKey(writer: Writer, key: unknown): number {
-  writer.reset();
-  writeKey(writer, key);
-  return writer.length;
-}
-
-/** Appends a value and returns its tag. */
-function encodeValue(writer: Writer, value: unknown): number {
-  const start = writer.length;
-  try {
-    return writeValue(writer, value, {});
-  } catch (error) {
-    writer.length = start;
-    const { code, cause: inner } = error as Error & { code?: unknown };
-    // That one speaks of tasks; its cause says what V8 found.
-    const cause = code === 'ERR_PROCESSOR_NOT_CLONEABLE' ? inner : error;
-    throw typeError(
-      'ERR_CACHE_NOT_CLONEABLE',
-      `the value cannot leave this isolate: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
-  }
-}

@@ -63,7 +63,7 @@ export interface MemoizeOptions<A extends unknown[] = never> {
   name?: string | undefined;
 }
 
-/** Figures of a cache, from `getStats`. All but the last six count since the cache was made; `clear` does not reset them. */
+/** Figures of a cache, from `getStats`. All but `size`, `bytes` and the limits count since the cache was made; `clear` does not reset them. */
 export interface CacheStats {
   /** Lookups that found a value: `get` and `getOrSet`. */
   hits: number;

@@ -46,7 +46,7 @@ fn all(cache: &Cache) -> HashMap<Vec<u8>, Vec<u8>> {
     let mut cursor = Some(0);
     while let Some(at) = cursor {
         let mut page = Vec::new();
-        cursor = cache.page(at, true, &mut page);
+        cursor = cache.page(at, Look::Peek, true, &mut page);
         let mut rest = page.as_slice();
         while !rest.is_empty() {
             let word =

@@ -388,13 +388,14 @@ impl Cache {
         stats
     }
 
-    /// Entries that are not expired, about a quarter of a megabyte at a time, in no order. `cursor` is 0 at first, then what was returned; `None`: that was
+    /// Entries that are not expired (`look` as `Stale`: also those that are and are still kept), about a quarter of a megabyte at a time, in no order. `cursor` is 0 at first, then what was returned; `None`: that was
     /// the end. An entry that is there from the first call to the last is seen once.
     ///
     /// Each is written as: u32 length of the key, u32 length of the value, u32 tag, u32 ticks since its last use, f64 expires, f64 leaves (infinite: never), key,
     /// value, padded to a multiple of 8.
-    pub fn page(&self, cursor: u64, with_values: bool, out: &mut Vec<u8>) -> Option<u64> {
+    pub fn page(&self, cursor: u64, look: Look, with_values: bool, out: &mut Vec<u8>) -> Option<u64> {
         let now = clock::read();
+        let end_of = |life: Life| if look == Look::Stale { life.leaves } else { life.expires };
         let tick = self.tick.0.load(Ordering::Relaxed);
         let mut at = (cursor & u64::from(u32::MAX)) as u32;
         for index in (cursor >> 32) as usize..self.shards.len() {
@@ -404,7 +405,7 @@ impl Cache {
                     return Some((index as u64) << 32 | u64::from(at));
                 }
                 if let Some(entry) = shard.slots.entry(at)
-                    && entry.life().is_none_or(|life| life.expires > now)
+                    && entry.life().is_none_or(|life| end_of(life) > now)
                 {
                     let age = tick.wrapping_sub(shard.slots.words(at).stamped(tick));
                     write_item(out, entry, age, with_values);

@@ -10,7 +10,7 @@ import { crossing } from '../bridge/native';
 import { Failure } from '../bridge/payload';
 import { NoizylabError } from '../errors';
 import { coreClock } from './clock';
-import { type Decoded, DecodedValues, State } from './decoded-values';
+import { AT_MASK, DecodedValues, MOST_SEGMENTS, SEGMENT_SHIFT, State } from './decoded-values';
 import type { LRUCacheConfig } from './options';
 import type { Store, StoredEntry, StoreStats } from './store';
 import { Sweeper } from './sweeper';
@@ -27,6 +27,10 @@ const POLICIES = ['lru', 'tinylfu'] as const;
 const TICKS = 0xff_ffff;
 const HITS = 0xff;
 const ITEM_HEADER = 32;
+// Constants of this module: those of another one would be looked up at every hit.
+const { used: USED, mortal: MORTAL } = State;
+const AT = AT_MASK;
+const SHIFT = SEGMENT_SHIFT;
 const SMALL = 64 * 1024;
 
 /** A computation of a value that all isolates wait for. */
@@ -62,11 +66,11 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
   readonly #bridge = getBridge();
   readonly #handle: number;
   readonly #decoded: DecodedValues<K, V>;
-  readonly #known: ReadonlyMap<K, Decoded<K, V>>;
   /** What hits are stamped with, and where they are counted; both absent where V8 refuses foreign memory: then every lookup crosses. */
   readonly #tick: Uint32Array | undefined;
   readonly #hits: Float64Array | undefined;
-  readonly #segments = new Map<number, Uint32Array>();
+  /** The words of slots, by the number of their segment. */
+  readonly #segments: (Uint32Array | undefined)[] = [];
   #into = Buffer.allocUnsafeSlow(SMALL);
   /** Segment, index of the version, version, tag, expires, leaves. */
   readonly #reply = new Float64Array(6);
@@ -99,16 +103,19 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
       this.#hits = new Float64Array(hits);
     }
     this.#decoded = new DecodedValues(this.#tick === undefined ? 0 : decodedEntries, bytes!);
-    this.#known = this.#decoded.byKey;
     this.#bridge.open(this.#handle, this);
     collected.register(this, { bridge: this.#bridge, handle: this.#handle });
   }
 
   lookup<M>(key: K, missing: M): V | M {
-    const found = this.#known.get(key);
-    if (found !== undefined) {
-      const { words, at } = found;
-      if (words[at] === found.version && (found.state === State.usedLately || this.#isFresh(found))) {
+    const decoded = this.#decoded;
+    const index = decoded.indices.get(key);
+    if (index !== undefined) {
+      const { meta } = decoded;
+      const place = meta[index]!;
+      const words = this.#segments[place >>> SHIFT]!;
+      const at = (place >>> 1) & AT;
+      if (words[at] === meta[index + 1] && ((place & (USED | MORTAL)) === USED || this.#isFresh(index))) {
         const stamp = words[at + 1]!;
         const tick = this.#tick![0]! & TICKS;
         if (stamp >>> 8 !== tick) {
@@ -116,7 +123,7 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
           words[at + 1] = (tick << 8) | (hits === HITS ? HITS : hits + 1);
         }
         this.#hits![0]!++;
-        return found.value;
+        return decoded.values[index >>> 1] as V;
       }
     }
     return this.#fetch(key, missing, Look.use);
@@ -205,7 +212,7 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
   /** Lets go of what is held in this isolate. The cache and its entries stay. */
   close(): void {
     this.#decoded.clear();
-    this.#segments.clear();
+    this.#segments.length = 0;
     this.#sweeper.stop();
   }
 
@@ -308,9 +315,10 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
   }
 
   /** Uses a value; whether it has not expired. */
-  #isFresh(found: Decoded<K, V>): boolean {
-    found.state |= State.usedLately;
-    return found.state === State.usedLately || found.expires > this.#now();
+  #isFresh(index: number): boolean {
+    const { meta } = this.#decoded;
+    meta[index]! |= USED;
+    return (meta[index]! & MORTAL) === 0 || this.#decoded.expires(index) > this.#now();
   }
 
   /** Length of the value, which is in `#into` then; -1: there is none. */
@@ -337,27 +345,25 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
   }
 
   #remember(key: K, value: V, bytes: number): void {
-    const [number, at, version, , expires] = this.#reply;
-    const words = this.#segments.get(number!) ?? this.#mapSegment(number!);
-    if (words === undefined) return;
+    const [segment, at, version, , expires] = this.#reply;
+    if (segment! >= MOST_SEGMENTS) return;
+    if (this.#segments[segment!] === undefined) this.#mapSegment(segment!);
     this.#decoded.add({
+      key,
       value,
-      words,
+      segment: segment!,
       at: at!,
       version: version!,
-      state: expires === Infinity ? 0 : State.mortal,
-      key,
       expires: expires!,
       bytes,
     });
   }
 
-  #mapSegment(number: number): Uint32Array | undefined {
+  #mapSegment(number: number): void {
     const memory = this.#bridge.native.cacheSegment(this.#handle, number);
-    if (memory === undefined) return undefined;
-    const words = new Uint32Array(memory);
-    this.#segments.set(number, words);
-    return words;
+    if (memory === undefined) throw new TypeError('a segment of a cache cannot be mapped, where others can');
+    while (this.#segments.length < number) this.#segments.push(undefined);
+    this.#segments[number] = new Uint32Array(memory);
   }
 
   *#items(

@@ -9,7 +9,7 @@ import { currentPlatform } from './manifests.mjs';
 import { Failure, Skip, bin, main, npm, root, run } from './tools.mjs';
 
 const VERSIONS = ['22.23.3', '24.21.0'];
-const SPECS = ['__test__/worker-threads.spec.ts', '__test__/exit.spec.ts'];
+const SPECS = ['worker-threads', 'exit', 'cache-shared-flights'].map((name) => `__test__/${name}.spec.ts`);
 
 /** Throws a `Failure` where a spec fails on a version, a `Skip` where no binary can be had. */
 export async function testNodeVersions() {

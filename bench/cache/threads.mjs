@@ -63,7 +63,7 @@ async function readBy(workers) {
         worker.postMessage(until);
       }),
   );
-  return (await Promise.all(rates)).reduce((sum, rate) => sum + rate, 0);
+  return (await Promise.all(rates)).reduce((sum, one) => sum + one, 0);
 }
 
 if (!isMainThread && workerData?.name === OPTIONS.name) {

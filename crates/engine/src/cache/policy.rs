@@ -78,6 +78,14 @@ impl Order {
         }
     }
 
+    /// All slots have left.
+    pub fn clear(&mut self) {
+        match self {
+            Self::Lru(order) => *order = Lru::default(),
+            Self::TinyLfu(order) => order.clear(),
+        }
+    }
+
     /// Which slot has to leave before an entry of `incoming` bytes comes in; it stays in its place.
     pub fn victim(&mut self, slots: &mut Slots, context: &Context<'_>, incoming: u64) -> Option<u32> {
         match self {

@@ -163,11 +163,10 @@ impl Shard {
 
     /// Takes all entries out.
     pub fn clear(&mut self, context: &Context<'_>) {
-        let slots: Vec<u32> = self.index.iter().copied().collect();
-        for slot in slots {
-            self.remove(context, slot);
-        }
+        let (entries, bytes) = self.slots.clear();
         self.index = HashTable::new();
+        self.order.clear();
         self.expiry.clear();
+        context.budget.release(bytes, entries);
     }
 }

@@ -111,6 +111,26 @@ impl Slots {
         self.parts[part].entries[at].take()
     }
 
+    /// Empties all slots; returns how many entries there were, and what they were counted as.
+    pub fn clear(&mut self) -> (u64, u64) {
+        let (mut entries, mut bytes) = (0, 0);
+        for part in &mut self.parts {
+            for (entry, words) in part.entries.iter_mut().zip(&part.words.0) {
+                if let Some(entry) = entry.take() {
+                    words.bump();
+                    entries += 1;
+                    bytes += entry.own_cost();
+                }
+            }
+        }
+        let capacity = self.capacity();
+        self.free = (capacity > 0).then_some(0);
+        for slot in 0..capacity {
+            self.link_mut(slot).next = if slot + 1 == capacity { NONE } else { slot + 1 };
+        }
+        (entries, bytes)
+    }
+
     /// The entry in a slot.
     pub fn entry(&self, slot: u32) -> Option<&Entry> {
         let (part, at) = Self::split(slot);

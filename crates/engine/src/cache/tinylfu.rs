@@ -84,6 +84,11 @@ impl TinyLfu {
         self.push(slots, slot, queue);
     }
 
+    /// All slots have left.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.by_bytes);
+    }
+
     /// The slot that has to leave, still in its place, before an entry of `incoming` bytes comes in. `share` is that of the window.
     pub fn victim(&mut self, slots: &mut Slots, incoming: u64, share: f64, hasher: &Hasher) -> Option<u32> {
         let incoming = if self.by_bytes { incoming } else { 1 };

@@ -5,6 +5,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { loadPeer, median } from '../lib/measure.mjs';
+import { countChild } from '../lib/other-load.mjs';
 
 const ENTRIES = 1_000_000;
 const COLLECTIONS = 9;
@@ -42,6 +43,7 @@ async function inProcess(name) {
   });
   const code = await new Promise((resolve) => child.on('exit', resolve));
   if (code !== 0) throw new Error(`the case '${name}' ended with ${code}`);
+  countChild(figures.seconds);
   return figures;
 }
 
@@ -93,6 +95,8 @@ function pause() {
 }
 
 if (process.argv[2] === 'measure') {
-  process.send(await (process.argv[3] === 'shared' ? measureShared() : measurePeer()));
+  const figures = await (process.argv[3] === 'shared' ? measureShared() : measurePeer());
+  const { user, system } = process.cpuUsage();
+  process.send({ ...figures, seconds: (user + system) / 1e6 });
   process.disconnect();
 }

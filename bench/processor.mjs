@@ -6,21 +6,6 @@
  *
  * `map`, `memory-stream` and `bridge` are benchmarks of their own.
  */
-import { machine } from './lib/measure.mjs';
-import { watchOtherLoad } from './lib/other-load.mjs';
+import { runParts } from './lib/parts.mjs';
 
-/** The parts, in `bench/processor/`. */
-const PARTS = ['tiny-tasks', 'cores', 'files', 'numbers'];
-
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((part) => !PARTS.includes(part));
-if (unknown.length > 0) throw new Error(`no part '${unknown.join("', '")}'; the parts: ${PARTS.join(', ')}`);
-
-console.log(machine());
-for (const part of PARTS) {
-  if (wanted.length > 0 && !wanted.includes(part)) continue;
-  const { run } = await import(`./processor/${part}.mjs`);
-  const tellOfOthers = watchOtherLoad();
-  await run();
-  tellOfOthers();
-}
+await runParts(new URL('processor/', import.meta.url), ['tiny-tasks', 'cores', 'files', 'numbers']);

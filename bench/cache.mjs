@@ -6,4 +6,12 @@
  */
 import { runParts } from './lib/parts.mjs';
 
-await runParts(new URL('cache/', import.meta.url), ['local', 'accounting', 'hit-ratio', 'shared', 'threads', 'memory', 'tiers']);
+await runParts(new URL('cache/', import.meta.url), [
+  'local',
+  'accounting',
+  'hit-ratio',
+  'shared',
+  'threads',
+  'memory',
+  'tiers',
+]);

@@ -168,6 +168,9 @@ export declare function processorStart(handle: number): number
  */
 export declare function processorSubmit(handle: number, wire: Uint8Array, length: number, arrays?: readonly NodeJS.TypedArray[]): void
 
+/** Forgets an operation that no task uses any more. */
+export declare function processorUndefine(handle: number, operation: number): void
+
 /** Its figures as an `ArrayBuffer` of doubles; `undefined` where foreign memory is refused, see [`processor_figures`]. */
 export declare function processorWords(handle: number): ArrayBuffer | undefined
 

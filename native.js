@@ -872,5 +872,6 @@ module.exports.processorOperations = nativeBinding.processorOperations
 module.exports.processorShutdown = nativeBinding.processorShutdown
 module.exports.processorStart = nativeBinding.processorStart
 module.exports.processorSubmit = nativeBinding.processorSubmit
+module.exports.processorUndefine = nativeBinding.processorUndefine
 module.exports.processorWords = nativeBinding.processorWords
 module.exports.register = nativeBinding.register

@@ -166,3 +166,19 @@ describe('parallelMap', () => {
     await expect(open().parallelMap(items, (x) => typeof x, { thread: true })).resolves.toEqual(expected);
   });
 });
+
+test('any number of functions can be mapped with: those of long ago are forgotten, and known again when they come back', async () => {
+  const processor = open({ maxWorkers: 1 });
+  const functions = Array.from(
+    { length: 600 },
+    // oxlint-disable-next-line typescript/no-implied-eval -- functions of different text, as a program that generates them has
+    (_, number) => new Function('x', `return x + ${number}`) as (x: number) => number,
+  );
+  for (const [number, add] of functions.entries()) {
+    expect(await processor.parallelMap([1], add, { thread: true })).toEqual([1 + number]);
+  }
+  expect(await processor.parallelMap([1, 2], functions[0]!, { thread: true })).toEqual([1, 2]);
+  // Those that are in use are not.
+  const together = functions.map((add) => processor.parallelMap([1], add, { thread: true }));
+  expect((await Promise.all(together)).flat()).toEqual(functions.map((_, number) => 1 + number));
+});

@@ -76,6 +76,14 @@ pub fn processor_define(handle: u32, definition: String) -> Option<u32> {
     find(handle).map(|processor| processor.define(&definition))
 }
 
+/// Forgets an operation that no task uses any more.
+#[napi]
+pub fn processor_undefine(handle: u32, operation: u32) {
+    if let Some(processor) = find(handle) {
+        processor.undefine(operation);
+    }
+}
+
 /// Accepts the first `length` bytes of `wire`: tasks in the form that the engine's `processor/batch.rs` draws. `arrays` is the memory
 /// that they name; it must stay attached, and should stay unchanged, until they are settled.
 ///

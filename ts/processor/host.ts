@@ -25,7 +25,10 @@ const SEGMENT_HEADER = 32;
 /** Moved values of tasks that came over the port. */
 const values = new Map<string, unknown>();
 const shared = new SharedBufferCopies(receive);
+/** Those that were loaded, in that order. */
 const operations = new Map<number, UserOperation>();
+/** More are not kept: the one loaded first is loaded anew when it is needed again. */
+const MOST_OPERATIONS = 512;
 const writer = new Writer();
 const buffer = Buffer.allocUnsafeSlow(256 * 1024);
 let working = false;
@@ -113,6 +116,7 @@ async function operationOf(number: number): Promise<UserOperation> {
   if (definition === null) throw new Error(`operation ${number} is not defined`);
   const operation = await loadOperation(definition, directory);
   operations.set(number, operation);
+  if (operations.size > MOST_OPERATIONS) operations.delete(operations.keys().next().value!);
   return operation;
 }
 

@@ -7,13 +7,24 @@ import { read } from './options';
 import type { Target } from './submission';
 
 const ECHO = 'echo';
+/** Functions of `parallelMap` that stay known when nothing uses them: those used longest ago are forgotten. */
+const MOST_IDLE_FUNCTIONS = 256;
 /** The engine's own, by name; the same for all processors. */
 let nativeTargets: ReadonlyMap<string, Target> | undefined;
 
+/** A function or module of `parallelMap`. */
+interface MapFunction {
+  readonly text: string;
+  readonly target: Target;
+  /** Calls that use it. */
+  uses: number;
+}
+
 export class Operations {
   readonly #own = new Map<string, Target>();
-  readonly #ofFunctions = new WeakMap<Function, Target>();
-  readonly #ofTexts = new Map<string, Target>();
+  readonly #ofFunctions = new WeakMap<Function, MapFunction>();
+  /** In the order of their last use. */
+  readonly #ofTexts = new Map<string, MapFunction>();
 
   constructor(private readonly core: Core) {
     nativeTargets ??= new Map(
@@ -58,19 +69,41 @@ export class Operations {
     return found;
   }
 
-  /** What runs a function or a module of `parallelMap`. Functions of one text are one operation, however many objects they are. */
-  ofFunction(source: unknown): Target {
+  /**
+   * Calls `run` with what runs a function or a module of `parallelMap`, which stays known until its promise is settled. Functions of
+   * one text are one operation, however many objects they are.
+   */
+  async useFunction<T>(source: unknown, run: (target: Target) => Promise<T>): Promise<T> {
+    const found = this.#functionOf(source);
+    found.uses++;
+    this.#ofTexts.delete(found.text);
+    this.#ofTexts.set(found.text, found);
+    try {
+      return await run(found.target);
+    } finally {
+      found.uses--;
+      this.#forgetIdle();
+    }
+  }
+
+  #functionOf(source: unknown): MapFunction {
     const known = typeof source === 'function' ? this.#ofFunctions.get(source) : undefined;
-    if (known !== undefined) return known;
+    if (known !== undefined && this.#ofTexts.get(known.text) === known) return known;
     const name = typeof source === 'function' ? source.name : 'parallelMap';
     const text = JSON.stringify({ ...readDefinition(name, source), single: true } satisfies Definition);
-    let target = this.#ofTexts.get(text);
-    if (target === undefined) {
-      target = this.#register(text);
-      this.#ofTexts.set(text, target);
+    const found = this.#ofTexts.get(text) ?? { text, target: this.#register(text), uses: 0 };
+    if (typeof source === 'function') this.#ofFunctions.set(source, found);
+    return found;
+  }
+
+  #forgetIdle(): void {
+    if (this.#ofTexts.size <= MOST_IDLE_FUNCTIONS) return;
+    for (const { text, target, uses } of this.#ofTexts.values()) {
+      if (uses > 0) continue;
+      this.#ofTexts.delete(text);
+      this.core.bridge.native.processorUndefine(this.core.handle, target.number);
+      if (this.#ofTexts.size <= MOST_IDLE_FUNCTIONS) return;
     }
-    if (typeof source === 'function') this.#ofFunctions.set(source, target);
-    return target;
   }
 
   #register(definition: string): Target {

@@ -188,11 +188,9 @@ export class TrillionProcessor extends EventEmitter<ProcessorEvents> {
     this.#begin();
     const progress = this.#progress(items.length, batchSize);
     if (thread || typeof fn !== 'function') {
-      return parts.mapOnWorkers(this.#core, this.#operations.ofFunction(fn), items, {
-        manner,
-        signal,
-        progress,
-      });
+      return this.#operations.useFunction(fn, (target) =>
+        parts.mapOnWorkers(this.#core, target, items, { manner, signal, progress }),
+      );
     }
     try {
       return await mapConcurrently(items, fn, {

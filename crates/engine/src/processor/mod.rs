@@ -59,7 +59,7 @@ pub struct Processor {
     backlog: Arc<Backlog>,
     deadlines: Arc<Deadlines>,
     /// Descriptions of users' operations, for hosts; by number.
-    definitions: RwLock<Vec<Arc<str>>>,
+    definitions: RwLock<Definitions>,
     /// Who waits, who runs, who may start. Never held while a task runs, nor while a record with credit is dropped.
     state: Mutex<State>,
     /// Native threads wait here for work.
@@ -111,13 +111,20 @@ impl Processor {
     /// Registers a user's operation and returns its number. `definition` is for the hosts alone.
     pub fn define(&self, definition: &str) -> u32 {
         let mut definitions = self.definitions.write();
-        definitions.push(definition.into());
-        u32::try_from(definitions.len() - 1).expect("fewer than 2^32 operations are defined")
+        let number = definitions.next;
+        definitions.next = number.checked_add(1).expect("fewer than 2^32 operations are defined");
+        definitions.by_number.insert(number, definition.into());
+        number
+    }
+
+    /// Forgets an operation that no task uses any more.
+    pub fn undefine(&self, number: u32) {
+        self.definitions.write().by_number.remove(&number);
     }
 
     /// What [`define`](Self::define) was given.
     pub fn definition(&self, number: u32) -> Option<Arc<str>> {
-        self.definitions.read().get(number as usize).cloned()
+        self.definitions.read().by_number.get(&number).cloned()
     }
 
     /// Accepts tasks.
@@ -392,6 +399,13 @@ impl Drop for Credit {
             processor.dispatch(&mut processor.lock());
         }
     }
+}
+
+/// The users' operations.
+#[derive(Debug, Default)]
+struct Definitions {
+    by_number: HashMap<u32, Arc<str>>,
+    next: u32,
 }
 
 /// A frame with one error.

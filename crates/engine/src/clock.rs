@@ -28,10 +28,12 @@ struct Clock {
     wanted: Condvar,
 }
 
-/// Milliseconds since the first call in this process, plus one: never 0.
+/// Milliseconds since the first call in this process, plus one: never 0. A multiple of a 1024th, so that adding whole milliseconds and
+/// taking the time off again is exact.
 pub fn now() -> f64 {
     static START: OnceLock<Instant> = OnceLock::new();
-    START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1000.0 + 1.0
+    let milliseconds = START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1000.0;
+    (milliseconds * 1024.0).floor() / 1024.0 + 1.0
 }
 
 /// The word: [`now`] as it was at most about a millisecond ago, or 0 while nobody refreshes it.
@@ -90,6 +92,16 @@ fn refresh(clock: &Clock) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_added_to_the_time_is_what_is_left_at_that_time() {
+        for ttl in [1.0, 60_000.0, 86_400_000.0, 1e12] {
+            for _ in 0..1000 {
+                let time = now();
+                assert_eq!(time + ttl - time, ttl);
+            }
+        }
+    }
 
     #[test]
     fn the_word_runs_for_a_while_after_each_wake_and_then_parks() {

@@ -14,4 +14,5 @@ await runParts(new URL('cache/', import.meta.url), [
   'threads',
   'memory',
   'tiers',
+  'large',
 ]);

@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events';
 import { NoizylabError } from '../errors';
 import type { Flights } from './flights';
-import { memoizing, sharing } from './late';
+import { cacheParts, memoizing, sharing } from './late';
 import type { Memoized } from './memoize';
 import type * as Parts from './parts';
 import {
@@ -100,8 +100,7 @@ export class LRUCache<K = unknown, V = unknown>
   constructor(options?: LRUCacheOptions<K, V>) {
     super();
     const config = readCacheConfig(options);
-    // oxlint-disable-next-line typescript/no-require-imports -- a module of the package, loaded late on purpose
-    parts ??= require('./parts') as typeof Parts;
+    parts ??= cacheParts();
     this.#flights = new parts.Flights();
     this.maxAge = config.maxAge === Infinity ? 0 : config.maxAge;
     this.#age = config.maxAge;

@@ -16,7 +16,7 @@
 import { EventEmitter } from 'node:events';
 import type { Flights } from './flights';
 import { LRUCache } from './lru-cache';
-import { memoizing } from './late';
+import { memoizing, tierParts } from './late';
 import type { Memoized } from './memoize';
 import {
   type MultiTierEvents,
@@ -63,8 +63,7 @@ export class MultiTierCache<K = unknown, V = unknown> extends EventEmitter<Multi
     if (tiers !== undefined) read.array('tiers', tiers);
     const timeout = readTimeout(options);
     this.tiers = Object.freeze(tiers === undefined || tiers.length === 0 ? defaultTiers<K, V>() : [...tiers]);
-    // oxlint-disable-next-line typescript/no-require-imports -- a module of the package, loaded late on purpose
-    parts ??= require('./tier-parts') as typeof Parts;
+    parts ??= tierParts();
     this.#lookups = new parts.Flights();
     this.#computations = new parts.Flights();
     this.#stack = new parts.TierStack(

@@ -22,6 +22,62 @@ export type TypedArray =
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** Writes the answers that did not fit into `buffer`, which has room for them. */
+export declare function brokerAnswer(handle: number, buffer: Uint8Array): number
+
+/**
+ * Joins the broker that listens at `pipe`, if it is one of this process. Returns a handle, which is also the channel of late answers, or 0.
+ *
+ * Throws `ERR_BROKER_AUTH_FAILED`, `ERR_BROKER_DRAINING`.
+ */
+export declare function brokerAttach(load: number, pipe: string, secret: string): number
+
+/** The client is gone: what it waited for is taken back. */
+export declare function brokerDetach(handle: number): void
+
+/** Turns new clients away; a record comes when no request is in flight, or after `timeout` milliseconds. */
+export declare function brokerDrain(handle: number, timeout: number): void
+
+/**
+ * Hands over the requests in the first `length` bytes of `buffer` and writes the answers that there are now into it. Returns their length; `-n`: they take
+ * `n` bytes and wait for [`broker_answer`]; NaN: the broker is gone.
+ */
+export declare function brokerExchange(handle: number, buffer: Uint8Array, length: number): number
+
+/** What a broker tells of itself, as JSON. */
+export declare function brokerReport(handle: number): string | null
+
+/** What a broker is made with. Times in milliseconds, sizes in bytes; 0 items or leases: no bound; an interval of 0: never; an empty secret: none. */
+export interface BrokerSettings {
+  pipe: string
+  secret: string
+  maxRequestSize: number
+  maxValueSize: number
+  maxItems: number
+  maxLeases: number
+  maxConnections: number
+  requireTTL: boolean
+  defaultTTL: number
+  refreshTTLOnGet: boolean
+  requestTimeout: number
+  sweeperInterval: number
+  idleTimeout: number
+  heartbeatInterval: number
+  metrics: boolean
+  spinMicroseconds: number
+  /** The least level of log lines that are wanted: 0 (debug) to 3 (error). */
+  level: number
+}
+
+/** Starts a broker that reports to `load`. Returns its handle, which is also the channel of its records. */
+export declare function brokerStart(load: number, settings: BrokerSettings): number | null
+
+/** Stops a broker: its socket and its connections are closed, all is forgotten. */
+export declare function brokerStop(handle: number): void
+
+/** Drops all that has expired; the number of items and of leases. */
+export declare function brokerSweep(handle: number): Array<number> | null
+
 /** Asks for a missing key under a number of the asker's: `true`: compute it and [`cache_land`]; `false`: a record will come. */
 export declare function cacheBegin(load: number, handle: number, ticket: number, wire: Uint8Array, keyLength: number): boolean
 

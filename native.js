@@ -835,6 +835,15 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.brokerAnswer = nativeBinding.brokerAnswer
+module.exports.brokerAttach = nativeBinding.brokerAttach
+module.exports.brokerDetach = nativeBinding.brokerDetach
+module.exports.brokerDrain = nativeBinding.brokerDrain
+module.exports.brokerExchange = nativeBinding.brokerExchange
+module.exports.brokerReport = nativeBinding.brokerReport
+module.exports.brokerStart = nativeBinding.brokerStart
+module.exports.brokerStop = nativeBinding.brokerStop
+module.exports.brokerSweep = nativeBinding.brokerSweep
 module.exports.cacheBegin = nativeBinding.cacheBegin
 module.exports.cacheBounds = nativeBinding.cacheBounds
 module.exports.cacheClear = nativeBinding.cacheClear

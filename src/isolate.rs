@@ -14,6 +14,8 @@ use napi::{Env, sys};
 use napi_derive::napi;
 use noizylab_engine::bridge::outbox::Drain;
 use noizylab_engine::bridge::{Lender, Outbox};
+use noizylab_engine::broker::Host;
+use noizylab_engine::broker::local::Local;
 use noizylab_engine::cache::{self, Cache};
 use noizylab_engine::processor::Processor;
 
@@ -37,6 +39,10 @@ pub struct Isolate {
     pub processors: HashMap<u32, Owned>,
     /// Shared caches by handle.
     pub caches: HashMap<u32, OpenCache>,
+    /// Brokers by handle.
+    pub brokers: HashMap<u32, OwnedBroker>,
+    /// Clients of brokers of this process, by handle.
+    pub broker_clients: HashMap<u32, JoinedBroker>,
     /// Source of the numbers of loads and handles.
     last: u32,
     /// Loads that want the isolate to stay alive.
@@ -56,6 +62,20 @@ pub struct OpenCache {
     load: u32,
     /// The cache.
     pub cache: Arc<Cache>,
+}
+
+/// A broker and the load that runs it.
+pub struct OwnedBroker {
+    load: u32,
+    /// The broker.
+    pub host: Arc<Host>,
+}
+
+/// A client of a broker of this process, and its load.
+pub struct JoinedBroker {
+    load: u32,
+    /// The client.
+    pub local: Local,
 }
 
 /// A processor and the load that made it.
@@ -87,6 +107,16 @@ impl Isolate {
         self.caches.insert(handle, OpenCache { load, cache });
     }
 
+    /// Registers a broker that a load runs under a handle.
+    pub fn run_broker(&mut self, handle: u32, load: u32, host: Arc<Host>) {
+        self.brokers.insert(handle, OwnedBroker { load, host });
+    }
+
+    /// Registers a client that a load has made under a handle.
+    pub fn join_broker(&mut self, handle: u32, load: u32, local: Local) {
+        self.broker_clients.insert(handle, JoinedBroker { load, local });
+    }
+
     /// Drops the loads whose contexts are gone, and what they made.
     fn sweep(&mut self) {
         let env = self.env;
@@ -108,6 +138,10 @@ impl Isolate {
                 owned.processor.close();
             }
             self.caches.retain(|_, open| open.load != id);
+            self.broker_clients.retain(|_, joined| joined.load != id);
+            for (_, owned) in self.brokers.extract_if(|_, owned| owned.load == id) {
+                owned.host.stop();
+            }
         }
     }
 
@@ -158,6 +192,9 @@ unsafe extern "C" fn on_end(_: *mut c_void) {
     for owned in isolate.processors.values() {
         owned.processor.close();
     }
+    for owned in isolate.brokers.values() {
+        owned.host.stop();
+    }
     for load in isolate.loads.values() {
         load.outbox.close();
         cache::forget(&load.outbox);
@@ -190,6 +227,8 @@ pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
             loads: HashMap::new(),
             processors: HashMap::new(),
             caches: HashMap::new(),
+            brokers: HashMap::new(),
+            broker_clients: HashMap::new(),
             last: 0,
             kept_alive: 0,
         }));

@@ -21,6 +21,12 @@ export const RecordKind = {
   scaled: 7,
   work: 8,
   flight: 9,
+  brokerFrame: 10,
+  brokerGone: 11,
+  brokerLog: 12,
+  brokerStarted: 13,
+  brokerDrained: 14,
+  brokerIdle: 15,
 } as const;
 
 /** The values of a record, in memory that is overwritten when the handler returns. */
@@ -52,6 +58,7 @@ class Bridge {
   readonly #waiting = new Map<Channel, number>();
   #buffer = Buffer.allocUnsafeSlow(SMALL_BUFFER);
   #drainAgain: NodeJS.Immediate | undefined;
+  #isDelivering = false;
   /** Held here, because the engine holds it weakly: it lives as long as this load of the package. */
   readonly #wake = (): void => this.#drain();
 
@@ -86,6 +93,11 @@ class Bridge {
     }
   }
 
+  /** Delivers what waits, now; nothing where it is being delivered already. */
+  flush(): void {
+    if (!this.#isDelivering) this.#drain();
+  }
+
   #drain(): void {
     if (this.#drainAgain !== undefined) return;
     const until = performance.now() + LONGEST_TURN_MS;
@@ -96,7 +108,9 @@ class Bridge {
         this.#buffer = Buffer.allocUnsafeSlow(-written);
         continue;
       }
+      this.#isDelivering = true;
       this.#deliver(this.#buffer, written);
+      this.#isDelivering = false;
       if (performance.now() > until) {
         this.#drainAgain = setImmediate(() => {
           this.#drainAgain = undefined;

@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind};
 
+use crate::broker::server::listen::StartError;
+
 /// What can go wrong in the engine. [`Error::code`] is what JavaScript matches on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -97,6 +99,15 @@ pub enum Error {
         /// The bounds that were asked for.
         given: String,
     },
+    /// A broker could not be started.
+    #[error(transparent)]
+    Broker(#[from] StartError),
+    /// A client of the broker's own process has another secret, or none.
+    #[error("auth_failed")]
+    BrokerAuthFailed,
+    /// The broker of this process takes no new clients.
+    #[error("draining")]
+    BrokerDraining,
     /// A submission that the engine cannot read: the face and the engine are of different versions.
     #[error("the engine cannot read what it was given; the package is damaged or mixed from two versions")]
     Unreadable,
@@ -118,15 +129,22 @@ impl Error {
             Self::CacheEntryTooLarge { .. } => "ERR_CACHE_ENTRY_TOO_LARGE",
             Self::CacheKeyTooLarge { .. } => "ERR_CACHE_KEY_TOO_LARGE",
             Self::CacheMismatch { .. } => "ERR_CACHE_MISMATCH",
+            Self::Broker(StartError::AlreadyRunning) => "ERR_BROKER_ALREADY_RUNNING",
+            Self::Broker(StartError::NotASocket { .. }) => "ERR_BROKER_NOT_A_SOCKET",
+            Self::Broker(StartError::UnsafeDirectory { .. }) => "ERR_BROKER_UNSAFE_DIRECTORY",
+            Self::Broker(StartError::PathTooLong { .. }) => "ERR_BROKER_PATH_TOO_LONG",
+            Self::Broker(StartError::Io { .. }) => "ERR_BROKER_LISTEN",
+            Self::BrokerAuthFailed => "ERR_BROKER_AUTH_FAILED",
+            Self::BrokerDraining => "ERR_BROKER_DRAINING",
             Self::Unreadable => "ERR_CORE_UNREADABLE",
         }
     }
 
-    /// The error as a value for the wire: JSON of `{ code, message }`, and of [`Error::Io`] also `system`, what the
+    /// The error as a value for the wire: JSON of `{ code, message }`, and where the operating system refused a path also `system`, what the
     /// operating system said (the number of a Unix, else its POSIX name, or `null`), and `path`.
     pub fn to_json(&self) -> String {
         let mut json = serde_json::json!({ "code": self.code(), "message": self.to_string() });
-        if let Self::Io { path, source } = self {
+        if let Self::Io { path, source } | Self::Broker(StartError::Io { path, source, .. }) = self {
             json["system"] = system_code(source);
             json["path"] = path.as_str().into();
         }

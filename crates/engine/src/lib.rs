@@ -1,6 +1,7 @@
 //! The engine of `@noizylab/core`: every algorithm, every rule, every thread. It does not know Node.
 
 pub mod bridge;
+pub mod broker;
 pub mod cache;
 pub mod cancel;
 pub mod clock;

@@ -12,7 +12,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("noizylab-runtime")
-        .enable_time()
+        .enable_all()
         .build()
         .expect("the operating system gives a process its first few threads")
 });

@@ -49,6 +49,18 @@ pub enum RecordKind {
     Work = 8,
     /// What has become of a missing key that the face asked for: `index` says what.
     Flight = 9,
+    /// To a client in the broker's own process: a frame of the broker's protocol, as it is.
+    BrokerFrame = 10,
+    /// To a client in the broker's own process: the broker has stopped.
+    BrokerGone = 11,
+    /// To a broker's owner: a line for the log.
+    BrokerLog = 12,
+    /// To a broker's owner: it listens (`index` 1), or why not.
+    BrokerStarted = 13,
+    /// To a broker's owner: no request is in flight any more (`index` 1), or the time for that is over.
+    BrokerDrained = 14,
+    /// To a broker's owner: nobody has asked for so long.
+    BrokerIdle = 15,
 }
 
 /// One thing that the engine tells the face.

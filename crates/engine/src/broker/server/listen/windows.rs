@@ -1,0 +1,88 @@
+//! A named pipe. It has no file: the system removes it with its last handle.
+//!
+//! The first instance says that the name is ours; the next one is always made before a connection is served, so that there is
+//! no moment at which the pipe does not exist. Clients of other machines are refused. By the system's default others on this
+//! machine may at most open it for reading, which asks for nothing and so is told nothing.
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, ServerOptions};
+use tokio::time::sleep;
+
+use super::StartError;
+
+/// A connection.
+pub type Stream = NamedPipeServer;
+
+/// `ERROR_ACCESS_DENIED`: somebody has made the first instance.
+const ACCESS_DENIED: i32 = 5;
+/// `ERROR_NO_DATA`: the client has gone before it was served.
+const NO_DATA: i32 = 232;
+/// How often, and at what distance, a name is tried whose last owner is just going.
+const ATTEMPTS: usize = 50;
+const RETRY: Duration = Duration::from_millis(10);
+
+/// Takes connections at a name.
+#[derive(Debug)]
+pub struct Listener {
+    name: String,
+    /// The instance that the next client meets.
+    next: NamedPipeServer,
+}
+
+impl Listener {
+    /// Listens at `name` (`\\.\pipe\...`). To be called in the runtime.
+    ///
+    /// # Errors
+    /// [`StartError::AlreadyRunning`] and [`StartError::Io`].
+    pub async fn bind(name: &str) -> Result<Self, StartError> {
+        for _ in 0..ATTEMPTS {
+            match instance(name, true) {
+                Ok(next) => return Ok(Self { name: name.to_owned(), next }),
+                Err(error) if error.raw_os_error() == Some(ACCESS_DENIED) => {}
+                Err(source) => return Err(StartError::Io { call: "listen", path: name.to_owned(), source }),
+            }
+            match ClientOptions::new().open(name) {
+                Err(error) if error.kind() == ErrorKind::NotFound => sleep(RETRY).await,
+                _ => return Err(StartError::AlreadyRunning),
+            }
+        }
+        Err(StartError::AlreadyRunning)
+    }
+
+    /// The next connection. Dropping the future loses none.
+    ///
+    /// # Errors
+    /// The system could not make another instance; the client that has come is served by the next call.
+    pub async fn accept(&mut self) -> io::Result<Stream> {
+        loop {
+            let connected = self.next.connect().await;
+            let fresh = instance(&self.name, false)?;
+            let served = std::mem::replace(&mut self.next, fresh);
+            match connected {
+                Ok(()) => return Ok(served),
+                Err(error) if error.raw_os_error() == Some(NO_DATA) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What it holds beyond its handles: nothing.
+    pub fn place(&self) -> Place {
+        Place
+    }
+}
+
+/// The name of a [`Listener`]: the system takes it back by itself.
+#[derive(Clone, Debug)]
+pub struct Place;
+
+impl Place {
+    /// Nothing is to be removed.
+    pub fn unlink(&self) {}
+}
+
+fn instance(name: &str, first: bool) -> io::Result<NamedPipeServer> {
+    ServerOptions::new().first_pipe_instance(first).reject_remote_clients(true).create(name)
+}

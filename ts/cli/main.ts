@@ -8,6 +8,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { addBrokerCommand } from './broker-command';
+import { addCtlCommand } from './ctl-command';
 import { printable, reason } from './format';
 import { addIndexCommand } from './index-command';
 
@@ -21,8 +23,12 @@ async function main(): Promise<void> {
     .description('A native runtime for Node.js: the command line.')
     .version(packageVersion())
     .showHelpAfterError()
+    // What follows the name of a command is that command's, so that `--` and the options after it get there.
+    .enablePositionalOptions()
     .exitOverride();
   addIndexCommand(program);
+  addBrokerCommand(program);
+  addCtlCommand(program);
   try {
     await program.parseAsync();
   } catch (error) {

@@ -181,7 +181,7 @@ fn the_canonical_text_is_that_of_javascript() {
 }
 
 #[test]
-fn a_line_of_very_many_fields_takes_no_more_than_its_length() {
+fn a_line_of_very_many_fields_is_read_and_ordered() {
     let members: Vec<_> = (0..100_000).rev().map(|index| format!("\"{index}\":[{{}}]")).collect();
     let line = format!("{{{}}}", members.join(","));
     assert!(canonical(line.as_bytes()).starts_with(r#"{"0":[{}],"1":[{}],"2":"#));
@@ -290,7 +290,6 @@ proptest! {
         at in any::<Index>(),
         bit in 0..8_u32,
     ) {
-        // The sealer of the broker's records is checked by a client's end: the same chain with the same key.
         let secret = Secret::new(b"secret");
         let (mut opener, mut sealer) = secret.records(b"hello", b"answer");
         let mut out = Vec::new();
@@ -302,6 +301,7 @@ proptest! {
             // What the broker sealed is no record of a client.
             prop_assert!(!opener.open(&out[4..RECORD_HEADER], batch));
         }
+        // The client's end, as the protocol is drawn.
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"secret");
         let mut context = hmac::Context::with_key(&key);
         context.update(b"noizylab broker 1 client");

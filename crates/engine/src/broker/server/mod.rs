@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::select;
-use tokio::task::{AbortHandle, JoinSet, yield_now};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
 use super::core::Core;
@@ -34,6 +34,8 @@ use listen::{Listener, Place, Stream};
 
 /// How long the server waits where the system has no room for another connection.
 const NO_ROOM: Duration = Duration::from_millis(50);
+/// Half of the time that a draining server gives itself to read what was sent before.
+const MOMENT: Duration = Duration::from_millis(5);
 /// So many clients that are turned away may be told so at once; others find the connection closed.
 const MOST_TURNED_AWAY: u32 = 256;
 
@@ -92,10 +94,11 @@ impl Drop for Server {
 /// Resolves when no request of a broker is being handled and all answers are written. What waits for a lease or a
 /// computation does not count.
 pub async fn drained(core: &Core) {
-    // What clients have written before is read first: a task that yields runs again after the sockets were looked at.
+    // What clients have written before is read first. A timer is looked at where the sockets are, and who was woken with
+    // it may run after it: so there are two.
     let looked = runtime::handle().spawn(async {
-        yield_now().await;
-        yield_now().await;
+        sleep(MOMENT).await;
+        sleep(MOMENT).await;
     });
     _ = looked.await;
     loop {

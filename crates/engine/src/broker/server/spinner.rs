@@ -5,7 +5,7 @@
 //! after the sockets have been looked at. One task serves all brokers of the process.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,6 @@ static SPINNER: LazyLock<Option<&'static Spinner>> = LazyLock::new(|| {
         let spinner: &Spinner = Box::leak(Box::new(Spinner {
             epoch: Instant::now(),
             end: AtomicU64::new(0),
-            is_asleep: AtomicBool::new(false),
             wanted: Notify::new(),
         }));
         runtime::handle().spawn(spinner.run());
@@ -33,7 +32,6 @@ struct Spinner {
     epoch: Instant,
     /// Until when it looks, in nanoseconds since `epoch`.
     end: AtomicU64,
-    is_asleep: AtomicBool,
     wanted: Notify,
 }
 
@@ -43,29 +41,23 @@ pub(super) fn touch(spin: Duration) {
         return;
     }
     let Some(spinner) = *SPINNER else { return };
-    spinner.end.fetch_max(spinner.nanoseconds(spinner.epoch.elapsed() + spin), Ordering::SeqCst);
-    if spinner.is_asleep.swap(false, Ordering::SeqCst) {
-        spinner.wanted.notify_one();
-    }
+    spinner.end.fetch_max(spinner.nanoseconds(spinner.epoch.elapsed() + spin), Ordering::Relaxed);
+    // Remembered where it does not sleep now.
+    spinner.wanted.notify_one();
 }
 
 impl Spinner {
     async fn run(&'static self) {
         loop {
+            self.wanted.notified().await;
             while self.is_wanted() {
                 yield_now().await;
             }
-            self.is_asleep.store(true, Ordering::SeqCst);
-            // Whoever came before the line above did not see that it sleeps.
-            if !self.is_wanted() {
-                self.wanted.notified().await;
-            }
-            self.is_asleep.store(false, Ordering::SeqCst);
         }
     }
 
     fn is_wanted(&self) -> bool {
-        self.nanoseconds(self.epoch.elapsed()) < self.end.load(Ordering::SeqCst)
+        self.nanoseconds(self.epoch.elapsed()) < self.end.load(Ordering::Relaxed)
     }
 
     fn nanoseconds(&self, time: Duration) -> u64 {

@@ -1,0 +1,511 @@
+/**
+ * The link of a client to its broker: it connects at first use, keeps the connection, connects anew when that was lost, and brings
+ * each answer to whom it is for.
+ *
+ * Requests are written as frames at once, and leave together when the turn of the event loop ends. What waits for a connection leaves in the
+ * order in which it was asked for. One timer looks after all timeouts.
+ */
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
+import { decodeError } from '../bridge/wire-error';
+import { fromError } from '../cache/thrown';
+import { NoizylabError } from '../errors';
+import { onAbort } from '../parallel/abort';
+import { readTimeout, type ClientConfig, type RequestOptions } from './client-options';
+import type { Attempt, Connection, Host } from './connection';
+import { BrokerError, connectionLost, refusal, timedOut } from './errors';
+import { Answer, FrameWriter, HEADER, Kind, UNANSWERED } from './frames';
+import { connectSocket } from './hello';
+import { LocalConnection } from './local-connection';
+import { packed } from './packed';
+import { Pending, State, Turn, type ReadAnswer, type Slot } from './pending';
+import { DELAYS, isTransient } from './retries';
+import { read, Tag } from './values';
+
+// Kept from before a test suite may replace it: the link must not stop then.
+const nextTick = process.nextTick.bind(process);
+
+/** The longest wait of a Node.js timer, in milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Requests that do the same when they are sent a second time, because nobody knows whether they arrived. */
+const REPEATABLE = new Set<number>([
+  Kind.get,
+  Kind.set,
+  Kind.del,
+  Kind.mget,
+  Kind.mset,
+  Kind.lease,
+  Kind.renew,
+  Kind.begin,
+  Kind.watch,
+  Kind.ping,
+]);
+/** Requests that the broker may let wait: they are taken back when nobody waits for them any more. */
+const LASTING = new Set<number>([Kind.lease, Kind.begin, Kind.watch]);
+
+/** What a request that the broker answers with COMPUTE resolves to. */
+export const COMPUTE = Symbol('compute');
+
+// A promise hands its functions to a callback; this one is made once instead of once for each request.
+let lastResolve: (value: unknown) => void;
+let lastReject: (error: unknown) => void;
+const takeSettlers = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
+  lastResolve = resolve;
+  lastReject = reject;
+};
+
+/** The requests of one client, and the connection that they go over. */
+export class Link implements Host {
+  /** Where the frame is written between `begin` and `end`. */
+  readonly writer = new FrameWriter();
+  oneAtATime = false;
+  readonly #pending = new Pending();
+  readonly #waiting = new Set<Slot>();
+  #connection: Connection | undefined;
+  #attempt: Attempt | undefined;
+  #attemptBegan = 0;
+  #rest: NodeJS.Timeout | undefined;
+  #writing: Slot | undefined;
+  #signal: AbortSignal | undefined;
+  #turn = new Turn();
+  #turnEnds = false;
+  #timer: NodeJS.Timeout | undefined;
+  #timerDue = Infinity;
+  /** Requests that keep the process alive. */
+  #held = 0;
+  #closed = false;
+  #retiring = false;
+  readonly #endTurn = (): void => this.#finishTurn();
+  readonly #expire = (): void => this.#giveUpLate();
+
+  constructor(
+    readonly pipe: string,
+    readonly config: ClientConfig,
+  ) {}
+
+  /**
+   * Begins a request: the frame up to its key. What else it has is written to `writer`, then comes `end`.
+   * @throws `signal.reason`; NoizylabError `ERR_BROKER_CLOSED`, `ERR_BROKER_TOO_MANY_PENDING`; what is wrong with the options
+   */
+  begin(kind: number, tag: number, key: string, options: RequestOptions | undefined): Slot {
+    let { timeout } = this.config;
+    let signal: AbortSignal | undefined;
+    if (options !== undefined) {
+      const given = read.object('options', options);
+      timeout = readTimeout(given.timeout, timeout);
+      signal = read.signal('signal', given.signal);
+      if (signal?.aborted) throw signal.reason;
+    }
+    if (this.#closed) throw closed();
+    if (timeout === 0) throw usedUp();
+    // A frame that was begun and could not be written.
+    if (this.#writing !== undefined) this.#pending.free(this.#writing);
+    const slot = this.#pending.take();
+    this.#writing = slot;
+    this.#signal = signal;
+    slot.kind = kind;
+    slot.key = key;
+    slot.timeout = timeout;
+    slot.repeatable = REPEATABLE.has(kind);
+    this.writer.begin(slot.number, kind, tag, key);
+    return slot;
+  }
+
+  /** Sends the request that was begun. @param read reads its result from the answer */
+  end(slot: Slot, readAnswer: ReadAnswer): Promise<unknown> {
+    const { writer } = this;
+    writer.complete();
+    this.#writing = undefined;
+    slot.bytes = writer.bytes;
+    slot.start = writer.start;
+    slot.end = writer.end;
+    slot.read = readAnswer;
+    const answer = new Promise(takeSettlers);
+    slot.resolve = lastResolve;
+    slot.reject = lastReject;
+    if (this.#signal !== undefined) this.#listen(slot, this.#signal);
+    const connection = this.#connection;
+    if (connection === undefined) this.#waiting.add(slot);
+    else this.#send(slot, connection);
+    if (slot.state === State.open) this.#await(slot);
+    return answer;
+  }
+
+  /** Takes a request back. If it was not answered it rejects with `error`; of one that goes on, nothing is told any more. */
+  withdraw(slot: Slot, error: unknown): void {
+    this.#giveUp(slot, error);
+    if (slot.state !== State.lasting) return;
+    slot.state = State.abandoned;
+    slot.listener = undefined;
+    this.#sendCancel(slot);
+    if (slot.kind === Kind.begin) this.#pending.free(slot);
+    this.#retireIfIdle();
+  }
+
+  /** A computation is over: the number of its request may be used again. */
+  landed(slot: Slot): void {
+    if (slot.state === State.lasting) this.#pending.free(slot);
+  }
+
+  /** Whether somebody waits for the events of a request keeps the process alive. */
+  hold(slot: Slot, on: boolean): void {
+    if (on && slot.state === State.lasting && !slot.held) this.#hold(slot);
+    else if (!on) this.#unhold(slot);
+  }
+
+  /** Ends the link; what is pending rejects with `ERR_BROKER_CLOSED`. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#attempt?.cancel();
+    clearTimeout(this.#rest);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerDue = Infinity;
+    const connection = this.#connection;
+    this.#connection = undefined;
+    for (const slot of this.#pending.slots) {
+      if (slot.state === State.open) this.refuse(slot, closed());
+      else if (slot.state === State.lasting) slot.listener?.ended(closed());
+    }
+    connection?.close();
+  }
+
+  /** Nobody will ask any more: closes once nothing is pending. */
+  retire(): void {
+    this.#retiring = true;
+    this.#retireIfIdle();
+  }
+
+  ready(connection: Connection): void {
+    this.#attempt = undefined;
+    this.#connection = connection;
+    const waiting = [...this.#waiting].toSorted((a, b) => a.order - b.order);
+    this.#waiting.clear();
+    for (const slot of waiting) {
+      if (connection.done) ownFrame(slot);
+      if (this.#connection === connection) this.#send(slot, connection);
+      else this.#waiting.add(slot);
+    }
+    this.writer.reuse = this.#connection?.done ?? false;
+    this.#connection?.flush();
+    this.#connection?.hold(this.#held > 0);
+  }
+
+  failed(error: Error): void {
+    this.#attempt = undefined;
+    this.#retryLater(error, this.#waiting, this.#attemptBegan);
+  }
+
+  lost(connection: Connection, error: Error): void {
+    if (connection !== this.#connection) return;
+    this.#connection = undefined;
+    this.writer.reuse = false;
+    connection.close();
+    const again = new Set<Slot>();
+    for (const slot of this.#pending.slots) {
+      if (slot.state === State.free || slot === this.#writing || this.#waiting.has(slot)) continue;
+      const { listener, state } = slot;
+      if (state !== State.open) {
+        this.#finish(slot);
+        listener?.ended(connectionLost(error));
+      } else if (!slot.sent || (slot.repeatable && isTransient(error))) {
+        if (slot.sent) again.add(slot);
+        slot.sent = false;
+        this.#waiting.add(slot);
+      } else {
+        this.refuse(slot, isTransient(error) ? connectionLost(error) : error);
+      }
+    }
+    this.#retryLater(error, again, Infinity);
+  }
+
+  answer(bytes: Buffer, at: number, end: number): void {
+    const slot = this.#pending.find(bytes.readInt32LE(at + 4));
+    if (slot === undefined) return;
+    const tag = bytes[at + 9]!;
+    const from = at + HEADER;
+    switch (bytes[at + 8]) {
+      case Answer.ok:
+        this.#accept(slot, tag, bytes, from, end);
+        break;
+      case Answer.error: {
+        const text = bytes.toString('utf8', from, end);
+        this.refuse(slot, tag === Tag.error ? fromError(decodeError(text, undefined)) : refusal(text));
+        break;
+      }
+      case Answer.compute:
+        this.#compute(slot);
+        break;
+      case Answer.event:
+        slot.listener?.event(bytes, at, end);
+        break;
+      case Answer.end: {
+        const { listener } = slot;
+        this.#finish(slot);
+        listener?.ended(refusal(bytes.toString('utf8', from, end)));
+      }
+    }
+  }
+
+  succeed(slot: Slot, value: unknown): void {
+    const { resolve } = slot;
+    this.#finish(slot);
+    this.debug('Response: ok');
+    resolve(value);
+  }
+
+  refuse(slot: Slot, error: unknown): void {
+    const { reject, listener, state } = slot;
+    this.#waiting.delete(slot);
+    this.#finish(slot);
+    if (error instanceof BrokerError) this.debug(`Response: ${error.message}`);
+    if (state === State.lasting) listener?.ended(error as Error);
+    else reject(error);
+  }
+
+  debug(text: string): void {
+    // oxlint-disable-next-line no-console -- that is what the option `debug` asks for
+    if (this.config.debug) console.log(`[client] ${text}`);
+  }
+
+  #send(slot: Slot, connection: Connection): void {
+    if (slot.end - slot.start > connection.maxValueSize && !this.#fit(slot, connection)) return;
+    slot.sent = true;
+    if (connection.send(slot.bytes, slot.start, slot.end, slot)) return;
+    slot.sent = false;
+    this.#waiting.add(slot);
+  }
+
+  /** Makes a long frame one that the broker takes, or refuses it. */
+  #fit(slot: Slot, connection: Connection): boolean {
+    if (this.config.compression) {
+      const shorter = packed(slot.bytes.subarray(slot.start, slot.end), connection.maxValueSize);
+      if (shorter !== undefined) {
+        slot.bytes = shorter;
+        slot.start = 0;
+        slot.end = shorter.length;
+      }
+    }
+    if (slot.end - slot.start <= connection.maxRequestSize) return true;
+    this.refuse(slot, refusal('too_large'));
+    return false;
+  }
+
+  /** A request was sent, or waits to be: somebody waits for its answer. */
+  #await(slot: Slot): void {
+    // The frame of a request that may wait for long must not keep a whole chunk; one that was handed over will be overwritten.
+    if (this.writer.reuse || LASTING.has(slot.kind)) ownFrame(slot);
+    this.#hold(slot);
+    const turn = this.#turn;
+    slot.turn = turn;
+    if (slot.timeout < turn.soonest) turn.soonest = slot.timeout;
+    this.#endTurnLater();
+  }
+
+  #endTurnLater(): void {
+    if (this.#turnEnds) return;
+    this.#turnEnds = true;
+    nextTick(this.#endTurn);
+  }
+
+  #finishTurn(): void {
+    this.#turnEnds = false;
+    this.#connection?.flush();
+    const turn = this.#turn;
+    turn.at = performance.now();
+    this.#turn = new Turn();
+    this.#expireAt(turn.at + turn.soonest, turn.at);
+    if (this.#waiting.size > 0) this.#connect();
+  }
+
+  #listen(slot: Slot, signal: AbortSignal): void {
+    this.#signal = undefined;
+    slot.release = onAbort(signal, () => this.#giveUp(slot, signal.reason));
+  }
+
+  #accept(slot: Slot, tag: number, bytes: Buffer, from: number, to: number): void {
+    if (slot.state === State.abandoned) {
+      const { late } = slot;
+      this.#finish(slot);
+      late?.(tag, bytes, from, to);
+      return;
+    }
+    if (slot.state !== State.open) return;
+    let value: unknown;
+    try {
+      value = slot.read(tag, bytes, from, to, slot);
+    } catch (error) {
+      this.refuse(slot, error);
+      return;
+    }
+    if (slot.listener === undefined) this.succeed(slot, value);
+    else this.#last(slot, value);
+  }
+
+  #compute(slot: Slot): void {
+    if (slot.state === State.open) this.#last(slot, COMPUTE);
+    else if (slot.state === State.abandoned) this.#finish(slot);
+  }
+
+  /** The request was answered, and goes on. */
+  #last(slot: Slot, value: unknown): void {
+    const { resolve } = slot;
+    slot.state = State.lasting;
+    slot.release?.();
+    slot.release = undefined;
+    this.#unhold(slot);
+    resolve(value);
+  }
+
+  /** Its caller does not wait any more. */
+  #giveUp(slot: Slot, error: unknown): void {
+    if (slot.state !== State.open) return;
+    const { reject } = slot;
+    this.#waiting.delete(slot);
+    if (slot.sent) {
+      slot.state = State.abandoned;
+      slot.release?.();
+      slot.release = undefined;
+      this.#unhold(slot);
+      this.#sendCancel(slot);
+    } else {
+      this.#finish(slot);
+    }
+    reject(error);
+    if (this.#waiting.size === 0) this.#stopTrying();
+  }
+
+  #sendCancel(slot: Slot): void {
+    if (this.#connection === undefined || !LASTING.has(slot.kind)) return;
+    const { writer } = this;
+    writer.begin(UNANSWERED, Kind.cancel, Tag.none, '');
+    writer.uint32(slot.number);
+    writer.complete();
+    this.#connection.send(writer.bytes, writer.start, writer.end, undefined);
+    this.#endTurnLater();
+  }
+
+  #giveUpLate(): void {
+    this.#timer = undefined;
+    this.#timerDue = Infinity;
+    const now = performance.now();
+    let next = Infinity;
+    for (const slot of this.#pending.slots) {
+      // What was asked for in this very turn is looked after when the turn ends.
+      if (slot.state !== State.open || slot.turn.at === 0) continue;
+      const due = slot.turn.at + slot.timeout;
+      if (due <= now) this.#giveUp(slot, timedOut());
+      else if (due < next) next = due;
+    }
+    this.#expireAt(next, now);
+  }
+
+  #expireAt(due: number, now: number): void {
+    if (due >= this.#timerDue) return;
+    this.#timerDue = due;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#expire, Math.min(Math.ceil(due - now), LONGEST_TIMER)).unref();
+  }
+
+  #connect(): void {
+    if (this.#connection !== undefined || this.#attempt !== undefined || this.#closed) return;
+    clearTimeout(this.#rest);
+    this.#rest = undefined;
+    this.#attemptBegan = performance.now();
+    try {
+      const { inProcess, secret } = this.config;
+      const local = inProcess ? LocalConnection.open(this.pipe, secret, this) : undefined;
+      if (local !== undefined) {
+        this.debug(`Connected to: ${this.pipe}`);
+        this.ready(local);
+      } else {
+        this.#attempt = connectSocket(this.pipe, this.config, this);
+      }
+    } catch (error) {
+      this.failed(error as Error);
+    }
+  }
+
+  /** Those whose turn it was when the attempt began wait for the next one, if there is to be one; the others wait as before. */
+  #retryLater(error: Error, those: ReadonlySet<Slot>, began: number): void {
+    const now = performance.now();
+    let told = false;
+    for (const slot of those) {
+      if (slot.nextTry > began) continue;
+      const delay = DELAYS[slot.attempts];
+      const since = slot.turn.at === 0 ? 0 : now - slot.turn.at;
+      if (!isTransient(error) || delay === undefined || since + delay >= slot.timeout) {
+        this.refuse(slot, error);
+        continue;
+      }
+      slot.attempts++;
+      slot.nextTry = now + delay;
+      if (!told) {
+        const code = String((error as NodeJS.ErrnoException).code);
+        this.debug(
+          `Connection failed (${code}), retrying in ${delay}ms (attempt ${slot.attempts}/${DELAYS.length})`,
+        );
+      }
+      told = true;
+    }
+    if (this.#waiting.size === 0 || this.#closed) return;
+    let next = Infinity;
+    for (const slot of this.#waiting) next = Math.min(next, slot.nextTry);
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => this.#connect(), Math.max(0, Math.ceil(next - now)));
+  }
+
+  /** Nobody waits for a connection any more. */
+  #stopTrying(): void {
+    this.#attempt?.cancel();
+    this.#attempt = undefined;
+    clearTimeout(this.#rest);
+    this.#rest = undefined;
+  }
+
+  #hold(slot: Slot): void {
+    slot.held = true;
+    if (this.#held++ === 0) this.#connection?.hold(true);
+  }
+
+  #unhold(slot: Slot): void {
+    if (!slot.held) return;
+    slot.held = false;
+    if (--this.#held === 0) this.#connection?.hold(false);
+  }
+
+  #finish(slot: Slot): void {
+    this.#unhold(slot);
+    if (slot.release !== undefined) {
+      slot.release();
+      slot.release = undefined;
+    }
+    this.#pending.free(slot);
+    if (this.#retiring) this.#retireIfIdle();
+  }
+
+  #retireIfIdle(): void {
+    if (!this.#retiring || this.#closed) return;
+    if (this.#pending.slots.every((slot) => slot.state === State.free)) this.close();
+  }
+}
+
+/** Gives a request a frame that stands nowhere else. */
+function ownFrame(slot: Slot): void {
+  slot.bytes = Buffer.from(slot.bytes.subarray(slot.start, slot.end));
+  slot.end -= slot.start;
+  slot.start = 0;
+}
+
+function closed(): NoizylabError {
+  return new NoizylabError('ERR_BROKER_CLOSED', 'this client was closed');
+}
+
+/** The error where there is no time for a first attempt; its text and code are those of the original. */
+function usedUp(): Error {
+  return Object.assign(new Error('Request timeout after 0ms (0 attempts). Last error: unknown'), {
+    code: 'ETIMEOUT',
+  });
+}

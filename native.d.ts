@@ -22,6 +22,52 @@ export type TypedArray =
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A process has started in an office's thread; the number of its slot of counters, or `undefined`: there is one of this id. */
+export declare function actorAdd(office: number, id: string): number | null
+
+/** Gives a name to a process: 0 given, 1 another has it, 2 there is no such process. */
+export declare function actorName(name: string, id: string): number
+
+/** All names, in the order in which they were given. */
+export declare function actorNames(): Array<string>
+
+/** The number of the office in whose thread a process runs; 0: there is none. */
+export declare function actorOffice(id: string): number
+
+/** Opens the office of a load: `[number, channel]`, by which others and the bridge know it. */
+export declare function actorOpen(load: number): Array<number> | null
+
+/** Sends post to an office; `false`: it is closed. */
+export declare function actorPost(to: number, from: number, ticket: number, kind: number, bytes: Uint8Array, length: number): boolean
+
+/** A process as [`actor_processes`] shows it. */
+export interface ActorProcess {
+  /** Its id. */
+  id: string
+  /** The number of its thread's office. */
+  office: number
+  /** The number of its slot of counters. */
+  slot: number
+}
+
+/** All processes of all threads. */
+export declare function actorProcesses(): Array<ActorProcess>
+
+/** A process has ended; its names are free. */
+export declare function actorRemove(id: string): void
+
+/** A segment of slots: 1024 times eight doubles. `undefined` where foreign memory is refused, or there is none. */
+export declare function actorSegment(number: number): ArrayBuffer | undefined
+
+/** The number of a process's slot. */
+export declare function actorSlot(id: string): number | null
+
+/** Takes a name back. */
+export declare function actorUnname(name: string): void
+
+/** The id of the process of a name. */
+export declare function actorWhereis(name: string): string | null
+
 /** Writes the answers that did not fit into `buffer`, which has room for them. */
 export declare function brokerAnswer(handle: number, buffer: Uint8Array): number
 

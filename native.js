@@ -835,6 +835,18 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.actorAdd = nativeBinding.actorAdd
+module.exports.actorName = nativeBinding.actorName
+module.exports.actorNames = nativeBinding.actorNames
+module.exports.actorOffice = nativeBinding.actorOffice
+module.exports.actorOpen = nativeBinding.actorOpen
+module.exports.actorPost = nativeBinding.actorPost
+module.exports.actorProcesses = nativeBinding.actorProcesses
+module.exports.actorRemove = nativeBinding.actorRemove
+module.exports.actorSegment = nativeBinding.actorSegment
+module.exports.actorSlot = nativeBinding.actorSlot
+module.exports.actorUnname = nativeBinding.actorUnname
+module.exports.actorWhereis = nativeBinding.actorWhereis
 module.exports.brokerAnswer = nativeBinding.brokerAnswer
 module.exports.brokerAttach = nativeBinding.brokerAttach
 module.exports.brokerDetach = nativeBinding.brokerDetach

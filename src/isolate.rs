@@ -12,6 +12,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{Function, JsValue, Uint8ArraySlice};
 use napi::{Env, sys};
 use napi_derive::napi;
+use noizylab_engine::actor::office::Office;
 use noizylab_engine::bridge::outbox::Drain;
 use noizylab_engine::bridge::{Lender, Outbox};
 use noizylab_engine::broker::Host;
@@ -43,6 +44,8 @@ pub struct Isolate {
     pub brokers: HashMap<u32, OwnedBroker>,
     /// Clients of brokers of this process, by handle.
     pub broker_clients: HashMap<u32, JoinedBroker>,
+    /// Offices of actors, by load.
+    offices: HashMap<u32, Arc<Office>>,
     /// Source of the numbers of loads and handles.
     last: u32,
     /// Loads that want the isolate to stay alive.
@@ -117,6 +120,13 @@ impl Isolate {
         self.broker_clients.insert(handle, JoinedBroker { load, local });
     }
 
+    /// Registers the office of a load; one that it had before is closed.
+    pub fn open_office(&mut self, load: u32, office: Arc<Office>) {
+        if let Some(before) = self.offices.insert(load, office) {
+            before.close();
+        }
+    }
+
     /// Drops the loads whose contexts are gone, and what they made.
     fn sweep(&mut self) {
         let env = self.env;
@@ -139,6 +149,9 @@ impl Isolate {
             }
             self.caches.retain(|_, open| open.load != id);
             self.broker_clients.retain(|_, joined| joined.load != id);
+            if let Some(office) = self.offices.remove(&id) {
+                office.close();
+            }
             for (_, owned) in self.brokers.extract_if(|_, owned| owned.load == id) {
                 owned.host.stop();
             }
@@ -192,6 +205,9 @@ unsafe extern "C" fn on_end(_: *mut c_void) {
     for owned in isolate.processors.values() {
         owned.processor.close();
     }
+    for office in isolate.offices.values() {
+        office.close();
+    }
     for owned in isolate.brokers.values() {
         owned.host.stop();
     }
@@ -229,6 +245,7 @@ pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
             caches: HashMap::new(),
             brokers: HashMap::new(),
             broker_clients: HashMap::new(),
+            offices: HashMap::new(),
             last: 0,
             kept_alive: 0,
         }));

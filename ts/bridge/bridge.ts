@@ -6,7 +6,7 @@
  */
 // Node's own timers and clock: a test suite that replaces the global ones must not stop the bridge.
 import { performance } from 'node:perf_hooks';
-import { setImmediate } from 'node:timers';
+import { clearImmediate, setImmediate } from 'node:timers';
 import { throwLater } from './throw-later';
 import { crossing, native, type Native } from './native';
 
@@ -27,6 +27,8 @@ export const RecordKind = {
   brokerStarted: 13,
   brokerDrained: 14,
   brokerIdle: 15,
+  actorPost: 16,
+  actorOfficeGone: 17,
 } as const;
 
 /** The values of a record, in memory that is overwritten when the handler returns. */
@@ -56,9 +58,10 @@ class Bridge {
   // Channels are held weakly while they wait for nothing, so that a dropped object can be collected.
   readonly #channels = new Map<number, WeakRef<Channel>>();
   readonly #waiting = new Map<Channel, number>();
-  #buffer = Buffer.allocUnsafeSlow(SMALL_BUFFER);
+  #spare: Buffer | undefined;
+  /** What is being delivered, the outermost first. */
+  readonly #batches: Batch[] = [];
   #drainAgain: NodeJS.Immediate | undefined;
-  #isDelivering = false;
   /** Held here, because the engine holds it weakly: it lives as long as this load of the package. */
   readonly #wake = (): void => this.#drain();
 
@@ -93,55 +96,71 @@ class Bridge {
     }
   }
 
-  /** Delivers what waits, now; nothing where it is being delivered already. */
+  /** Delivers all that waits, now, also from within a delivery: the records come in their order. */
   flush(): void {
-    if (!this.#isDelivering) this.#drain();
+    for (const batch of this.#batches) this.#deliver(batch);
+    clearImmediate(this.#drainAgain);
+    this.#drainAgain = undefined;
+    this.#drain(Infinity);
   }
 
-  #drain(): void {
+  #drain(longest = LONGEST_TURN_MS): void {
     if (this.#drainAgain !== undefined) return;
-    const until = performance.now() + LONGEST_TURN_MS;
+    const until = performance.now() + longest;
+    let buffer = this.#spare ?? Buffer.allocUnsafeSlow(SMALL_BUFFER);
+    // A handler may flush: that takes another one.
+    this.#spare = undefined;
     for (;;) {
-      const written = this.native.drain(this.load, this.#buffer);
+      const written = this.native.drain(this.load, buffer);
       if (written === 0) break;
       if (written < 0) {
-        this.#buffer = Buffer.allocUnsafeSlow(-written);
+        buffer = Buffer.allocUnsafeSlow(-written);
         continue;
       }
-      this.#isDelivering = true;
-      this.#deliver(this.#buffer, written);
-      this.#isDelivering = false;
+      const batch = { bytes: buffer, at: 0, length: written };
+      this.#batches.push(batch);
+      this.#deliver(batch);
+      this.#batches.splice(this.#batches.indexOf(batch), 1);
       if (performance.now() > until) {
         this.#drainAgain = setImmediate(() => {
           this.#drainAgain = undefined;
           this.#drain();
         });
-        return;
+        break;
       }
     }
-    if (this.#buffer.length > SMALL_BUFFER) this.#buffer = Buffer.allocUnsafeSlow(SMALL_BUFFER);
+    if (buffer.length === SMALL_BUFFER) this.#spare = buffer;
   }
 
-  #deliver(bytes: Buffer, length: number): void {
+  /** Hands on what is left of a batch. */
+  #deliver(batch: Batch): void {
+    const { bytes, length } = batch;
     const words = new Uint32Array(bytes.buffer, 0, length >>> 2);
     const groups = new Float64Array(bytes.buffer, 0, length >>> 3);
-    for (let at = 0; at < length;) {
+    while (batch.at < length) {
+      const { at } = batch;
       const word = at >>> 2;
       const start = at + HEADER;
       const end = start + words[word + 7]!;
+      batch.at = start + ((words[word + 7]! + 7) & ~7);
       const channel = this.#channels.get(words[word]!)?.deref();
-      if (channel !== undefined) {
-        const count = words[word + 5]!;
-        const frame = { layout: words[word + 6]!, count, bytes, start, end };
-        try {
-          channel.record(words[word + 1]!, groups[(at >>> 3) + 1]!, words[word + 4]!, count, frame);
-        } catch (error) {
-          throwLater(error);
-        }
+      if (channel === undefined) continue;
+      const count = words[word + 5]!;
+      const frame = { layout: words[word + 6]!, count, bytes, start, end };
+      try {
+        channel.record(words[word + 1]!, groups[(at >>> 3) + 1]!, words[word + 4]!, count, frame);
+      } catch (error) {
+        throwLater(error);
       }
-      at = start + ((words[word + 7]! + 7) & ~7);
     }
   }
+}
+
+/** Records that were drained: those before `at` are delivered. */
+interface Batch {
+  readonly bytes: Buffer;
+  at: number;
+  readonly length: number;
 }
 
 let bridge: Bridge | undefined;

@@ -1,6 +1,7 @@
 /** The options of a broker, read and checked: explicit ones win over the environment, this over the defaults. */
 import { environmentFlag, environmentNumber, environmentText } from './environment';
 import { LEVELS, type LogLevel } from './log';
+import { readPipeId } from './pipe';
 import { read } from './values';
 
 /** Options of `Broker`. An explicit `undefined` counts as not given. */
@@ -81,7 +82,6 @@ export interface BrokerConfig {
 const LONGEST_MS = 2 ** 40;
 /** Requests are held in memory whole. */
 const LARGEST = 2 ** 30;
-const PIPE_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 
 /**
  * @throws TypeError `ERR_BROKER_INVALID_TYPE`, RangeError `ERR_BROKER_OUT_OF_RANGE`, also for what stands in the environment
@@ -89,9 +89,20 @@ const PIPE_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 export function readBrokerOptions(given: BrokerOptions | undefined): BrokerConfig {
   const options = read.object('options', given);
   const flag = (name: keyof BrokerOptions, variable: string, fallback: boolean): boolean =>
-    read.boolean(name, options[name] ?? environmentFlag(variable), fallback);
-  const number = (name: keyof BrokerOptions, variable: string | undefined, fallback: number, max: number, min = 0): number =>
-    read.integer(name, options[name] ?? (variable && environmentNumber(variable)), fallback, { min, max });
+    read.boolean(name, options[name] === undefined ? environmentFlag(variable) : options[name], fallback);
+  const number = (
+    name: keyof BrokerOptions,
+    variable: string | undefined,
+    fallback: number,
+    max: number,
+    min = 0,
+  ): number =>
+    read.integer(
+      name,
+      options[name] === undefined && variable ? environmentNumber(variable) : options[name],
+      fallback,
+      { min, max },
+    );
   const debug = flag('debug', 'BROKER_DEBUG', false);
   const secret = readSecret(options.secret);
   const config = {
@@ -107,18 +118,17 @@ export function readBrokerOptions(given: BrokerOptions | undefined): BrokerConfi
     compressionThreshold: number('compressionThreshold', 'BROKER_COMPRESSION_THRESHOLD', 1024, LARGEST),
     sweeperInterval: number('sweeperInterval', 'BROKER_SWEEPER_INTERVAL', 30_000, LONGEST_MS, 1),
     idleTimeout: readInterval('idleTimeout', options.idleTimeout, 'BROKER_IDLE_TIMEOUT'),
-    heartbeatInterval: readInterval('heartbeatInterval', options.heartbeatInterval, 'BROKER_HEARTBEAT_INTERVAL'),
+    heartbeatInterval: readInterval(
+      'heartbeatInterval',
+      options.heartbeatInterval,
+      'BROKER_HEARTBEAT_INTERVAL',
+    ),
     requestTimeout: number('requestTimeout', undefined, 30_000, LONGEST_MS, 1),
     refreshTTLOnGet: flag('refreshTTLOnGet', 'BROKER_REFRESH_TTL_ON_GET', false),
-    logLevel: read.oneOf(
-      'logLevel',
-      options.logLevel ?? environmentText('BROKER_LOG_LEVEL'),
-      debug ? 'debug' : 'info',
-      LEVELS,
-    ),
+    logLevel: readLogLevel(options.logLevel, debug ? 'debug' : 'info'),
     structuredLogging: flag('structuredLogging', 'BROKER_STRUCTURED_LOGGING', false),
     metrics: read.boolean('metrics', options.metrics, true),
-    pipeId: readPipeId(options.pipeId),
+    pipeId: pipeIdOf(options.pipeId),
     busyPoll: number('busyPoll', undefined, 50, 10_000),
     handleSignals: read.boolean('handleSignals', options.handleSignals, true),
   };
@@ -132,15 +142,19 @@ function readInterval(name: string, given: unknown, variable: string): number | 
 }
 
 function readSecret(given: unknown): string | null {
-  const value = given === undefined ? (environmentText('BROKER_SECRET') ?? environmentText('EPHEMERAL_SECRET')) : given;
+  const value =
+    given === undefined ? (environmentText('BROKER_SECRET') ?? environmentText('EPHEMERAL_SECRET')) : given;
   if (value === undefined || value === null || value === '') return null;
   if (typeof value !== 'string') throw read.type('secret', '(not shown)', 'a string or null');
   return value;
 }
 
-function readPipeId(given: unknown): string | undefined {
-  if (given === undefined || given === null || given === '') return undefined;
-  const id = read.text('pipeId', given);
-  if (PIPE_ID.test(id)) return id;
-  throw read.range('pipeId', id, "letters, digits, '_', '-' and '.', without a '.' at its begin");
+function pipeIdOf(given: unknown): string | undefined {
+  return given === undefined || given === null || given === '' ? undefined : readPipeId(given);
+}
+
+function readLogLevel(given: unknown, fallback: LogLevel): LogLevel {
+  if (given !== undefined) return read.oneOf('logLevel', given, fallback, LEVELS);
+  const variable = 'BROKER_LOG_LEVEL';
+  return read.oneOf(`the environment variable ${variable}`, environmentText(variable), fallback, LEVELS);
 }

@@ -37,7 +37,7 @@ export interface BrokerMetrics {
     readonly bytesAfterCompression: number;
     readonly ratio: number;
   };
-  /** What the sweeper has found expired. */
+  /** What has expired. */
   readonly storage: { readonly itemsExpired: number; readonly leasesExpired: number };
 }
 
@@ -57,7 +57,13 @@ const EMPTY: Report = {
   errors: { total: 0 },
   latency: { p50: 0, p95: 0, p99: 0 },
   operations: {},
-  compression: { compressed: 0, uncompressed: 0, bytesBeforeCompression: 0, bytesAfterCompression: 0, ratio: 0 },
+  compression: {
+    compressed: 0,
+    uncompressed: 0,
+    bytesBeforeCompression: 0,
+    bytesAfterCompression: 0,
+    ratio: 0,
+  },
   storage: { itemsExpired: 0, leasesExpired: 0 },
   inFlight: 0,
   lastActivity: 0,
@@ -206,7 +212,9 @@ export class Broker {
     const wasRunning = this.running;
     this.#forget(handle);
     if (process.env[PIPE] === this.pipe) delete process.env[PIPE];
-    this.#starting?.reject(new NoizylabError('ERR_BROKER_STOPPED', 'the broker was stopped before it listened'));
+    this.#starting?.reject(
+      new NoizylabError('ERR_BROKER_STOPPED', 'the broker was stopped before it listened'),
+    );
     this.#starting = undefined;
     this.#draining?.resolve();
     this.#draining = undefined;
@@ -224,7 +232,8 @@ export class Broker {
     read.text('command', command);
     read.array('args', args);
     const exit = read.boolean('exit', read.object('options', options).exit, true);
-    if (!this.running) throw new NoizylabError('ERR_BROKER_NOT_RUNNING', 'start the broker before it runs a command');
+    if (!this.running)
+      throw new NoizylabError('ERR_BROKER_NOT_RUNNING', 'start the broker before it runs a command');
     if (this.#child !== undefined)
       throw new NoizylabError('ERR_BROKER_HAS_CHILD', 'the broker runs a command already');
     const environment: NodeJS.ProcessEnv = { ...process.env, [PIPE]: this.pipe };
@@ -245,7 +254,8 @@ export class Broker {
    * `handleSignals` is false.
    */
   setupSignalHandlers(): void {
-    handleSignals(this.#interruptible);
+    if (!handleSignals(this.#interruptible))
+      this.#log.write('debug', 'Signal handlers already configured, skipping setup');
   }
 
   /** Drops all that has expired now, as is done every `sweeperInterval`; how many items and leases. */

@@ -64,7 +64,7 @@ export interface MetricsOptions extends RequestOptions {
 }
 
 /** Options of `getOrSet`. */
-export interface GetOrSetOptions {
+export interface ComputeOptions {
   /** Milliseconds that the value lives. */
   ttl?: number | undefined;
   /** Ends the waiting: it rejects with `signal.reason`. A computation that others wait for goes on. */

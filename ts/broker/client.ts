@@ -17,7 +17,7 @@ import {
 } from './client-options';
 import type {
   Entries,
-  GetOrSetOptions,
+  ComputeOptions,
   Health,
   Items,
   LeaseOptions,
@@ -120,12 +120,12 @@ export class Client implements AsyncDisposable {
     }
   }
 
-  /** Deletes a key. Resolves to whether there was one; an original broker does not tell, then it is `true`. */
-  del(key: string, options?: RequestOptions): Promise<boolean> {
+  /** Deletes a key. Resolves to `true`, also where there was none. */
+  del(key: string, options?: RequestOptions): Promise<true> {
     try {
       checkKey(key);
       const slot = this.#link.begin(Kind.del, Tag.none, key, options);
-      return this.#link.end(slot, readFlag) as Promise<boolean>;
+      return this.#link.end(slot, readTrue) as Promise<true>;
     } catch (error) {
       return rejected(error);
     }
@@ -168,7 +168,7 @@ export class Client implements AsyncDisposable {
    * Adds to a number, which begins at 0, and resolves to the sum.
    * @param by default: 1
    * @param ttl milliseconds that it lives from now on. Default: a number that is there keeps its time, a new one gets that of the broker
-   * @throws (as a rejection) BrokerError `ERR_BROKER_NOT_A_NUMBER`
+   * @throws (as a rejection) BrokerError `ERR_BROKER_NOT_A_NUMBER`, `ERR_BROKER_TTL_REQUIRED` (of a new one, where the broker requires a ttl)
    */
   async incr(key: string, by?: number, ttl?: number, options?: RequestOptions): Promise<number> {
     checkKey(key);
@@ -217,7 +217,7 @@ export class Client implements AsyncDisposable {
   async getOrSet<T>(
     key: string,
     compute: (key: string) => T | PromiseLike<T>,
-    given?: number | GetOrSetOptions,
+    given?: number | ComputeOptions,
   ): Promise<T> {
     checkKey(key);
     read.callback('compute', compute);

@@ -1,6 +1,7 @@
 /**
  * What the broker refuses, as errors: `message` is the broker's own word (`'not_found'`), `code` the package's (`'ERR_BROKER_NOT_FOUND'`).
  */
+import { isError } from '../bridge/wire-error';
 import { NoizylabError } from '../errors';
 
 /** The code of each word of `docs/broker-protocol.md`. */
@@ -84,7 +85,7 @@ export function timedOut(): Error {
 
 /** Wraps what was thrown while a value was unpacked, with the text of the original. */
 export function damaged(key: string, cause: unknown): NoizylabError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = isError(cause) ? cause.message : String(cause);
   return new NoizylabError(
     'ERR_BROKER_DAMAGED_VALUE',
     `Failed to decompress value for key "${key}": ${reason}. This may indicate data corruption or a broker version mismatch.`,

@@ -4,6 +4,7 @@
  * Its responses have no numbers, and come in the order of the requests but for `set`, which is answered late: a `set` travels alone.
  * An original broker measures all that it has not read yet against its longest request: little is on its way at a time, and a long line travels alone, too.
  */
+import { isError } from '../bridge/wire-error';
 import { NoizylabError } from '../errors';
 import { LinkedQueue } from '../parallel/linked-queue';
 import type { ClientConfig } from './client-options';
@@ -61,6 +62,10 @@ export class LineConnection implements Connection {
       request = toLines(bytes, start, end, this.#config);
     } catch (error) {
       this.#host.refuse(slot, error);
+      return true;
+    }
+    if (request.lines.length === 0) {
+      this.#host.succeed(slot, request.result([]));
       return true;
     }
     slot.sent = false;
@@ -150,7 +155,7 @@ function parse(text: string): Response {
   try {
     response = JSON.parse(text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = isError(cause) ? cause.message : String(cause);
     throw new NoizylabError('ERR_BROKER_INVALID_RESPONSE', `Invalid response: ${reason}`, { cause });
   }
   return typeof response === 'object' && response !== null ? (response as Response) : {};

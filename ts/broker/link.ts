@@ -28,6 +28,9 @@ const nextTick = process.nextTick.bind(process);
 /** The longest wait of a Node.js timer, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
+/** So long the process is kept alive after the last answer, in milliseconds. */
+const IDLE_MS = 5;
+
 /** Requests that do the same when they are sent a second time, because nobody knows whether they arrived. */
 const REPEATABLE = new Set<number>([
   Kind.get,
@@ -55,6 +58,19 @@ const takeSettlers = (resolve: (value: unknown) => void, reject: (error: unknown
   lastReject = reject;
 };
 
+// What a request was answered that was answered at once.
+const Outcome = { none: 0, value: 1, error: 2 } as const;
+let outcome: number = Outcome.none;
+let kept: unknown;
+const keepValue = (value: unknown): void => {
+  outcome = Outcome.value;
+  kept = value;
+};
+const keepError = (error: unknown): void => {
+  outcome = Outcome.error;
+  kept = error;
+};
+
 /** The requests of one client, and the connection that they go over. */
 export class Link implements Host {
   /** Where the frame is written between `begin` and `end`. */
@@ -64,7 +80,7 @@ export class Link implements Host {
   readonly #waiting = new Set<Slot>();
   #connection: Connection | undefined;
   #attempt: Attempt | undefined;
-  #attemptBegan = 0;
+  #attemptBegan = -Infinity;
   #rest: NodeJS.Timeout | undefined;
   #writing: Slot | undefined;
   #signal: AbortSignal | undefined;
@@ -76,6 +92,12 @@ export class Link implements Host {
   #held = 0;
   #closed = false;
   #retiring = false;
+  /** Nobody waits, or did a moment ago: whether the connection keeps the process alive is not decided anew for each request. */
+  #idle: NodeJS.Timeout | undefined;
+  readonly #letGo = (): void => {
+    this.#idle = undefined;
+    if (this.#held === 0) this.#connection?.hold(false);
+  };
   readonly #endTurn = (): void => this.#finishTurn();
   readonly #expire = (): void => this.#giveUpLate();
 
@@ -121,11 +143,10 @@ export class Link implements Host {
     slot.start = writer.start;
     slot.end = writer.end;
     slot.read = readAnswer;
-    const answer = new Promise(takeSettlers);
-    slot.resolve = lastResolve;
-    slot.reject = lastReject;
     if (this.#signal !== undefined) this.#listen(slot, this.#signal);
     const connection = this.#connection;
+    if (connection?.done) return this.#exchange(slot, connection);
+    const answer = this.#promise(slot);
     if (connection === undefined) this.#waiting.add(slot);
     else this.#send(slot, connection);
     if (slot.state === State.open) this.#await(slot);
@@ -161,6 +182,7 @@ export class Link implements Host {
     this.#attempt?.cancel();
     clearTimeout(this.#rest);
     clearTimeout(this.#timer);
+    clearTimeout(this.#idle);
     this.#timer = undefined;
     this.#timerDue = Infinity;
     const connection = this.#connection;
@@ -190,7 +212,7 @@ export class Link implements Host {
     }
     this.writer.reuse = this.#connection?.done ?? false;
     this.#connection?.flush();
-    this.#connection?.hold(this.#held > 0);
+    this.#connection?.hold(this.#held > 0 || this.#idle !== undefined);
   }
 
   failed(error: Error): void {
@@ -232,6 +254,8 @@ export class Link implements Host {
         break;
       case Answer.error: {
         const text = bytes.toString('utf8', from, end);
+        // The connection is about to end, and then it is asked for again.
+        if (text === 'stopped' && slot.state === State.open && isHarmless(slot)) break;
         this.refuse(slot, tag === Tag.error ? fromError(decodeError(text, undefined)) : refusal(text));
         break;
       }
@@ -268,6 +292,28 @@ export class Link implements Host {
   debug(text: string): void {
     // oxlint-disable-next-line no-console -- that is what the option `debug` asks for
     if (this.config.debug) console.log(`[client] ${text}`);
+  }
+
+  #promise(slot: Slot): Promise<unknown> {
+    const answer = new Promise(takeSettlers);
+    slot.resolve = lastResolve;
+    slot.reject = lastReject;
+    return answer;
+  }
+
+  /** Sends a request that is likely to be answered before this returns: a promise that is settled from the start costs a third of another. */
+  #exchange(slot: Slot, connection: Connection): Promise<unknown> {
+    outcome = Outcome.none;
+    slot.resolve = keepValue;
+    slot.reject = keepError;
+    this.#send(slot, connection);
+    const settled = kept;
+    kept = undefined;
+    if (outcome === Outcome.value) return Promise.resolve(settled);
+    if (outcome === Outcome.error) return Promise.reject(settled);
+    const answer = this.#promise(slot);
+    this.#await(slot);
+    return answer;
   }
 
   #send(slot: Slot, connection: Connection): void {
@@ -364,6 +410,8 @@ export class Link implements Host {
     if (slot.state !== State.open) return;
     const { reject } = slot;
     this.#waiting.delete(slot);
+    // First of all: the broker may answer at once that it was cancelled.
+    reject(error);
     if (slot.sent) {
       slot.state = State.abandoned;
       slot.release?.();
@@ -373,7 +421,6 @@ export class Link implements Host {
     } else {
       this.#finish(slot);
     }
-    reject(error);
     if (this.#waiting.size === 0) this.#stopTrying();
   }
 
@@ -394,7 +441,7 @@ export class Link implements Host {
     let next = Infinity;
     for (const slot of this.#pending.slots) {
       // What was asked for in this very turn is looked after when the turn ends.
-      if (slot.state !== State.open || slot.turn.at === 0) continue;
+      if (slot.state !== State.open || Number.isNaN(slot.turn.at)) continue;
       const due = slot.turn.at + slot.timeout;
       if (due <= now) this.#giveUp(slot, timedOut());
       else if (due < next) next = due;
@@ -435,7 +482,7 @@ export class Link implements Host {
     for (const slot of those) {
       if (slot.nextTry > began) continue;
       const delay = DELAYS[slot.attempts];
-      const since = slot.turn.at === 0 ? 0 : now - slot.turn.at;
+      const since = Number.isNaN(slot.turn.at) ? 0 : now - slot.turn.at;
       if (!isTransient(error) || delay === undefined || since + delay >= slot.timeout) {
         this.refuse(slot, error);
         continue;
@@ -467,13 +514,13 @@ export class Link implements Host {
 
   #hold(slot: Slot): void {
     slot.held = true;
-    if (this.#held++ === 0) this.#connection?.hold(true);
+    if (this.#held++ === 0 && this.#idle === undefined) this.#connection?.hold(true);
   }
 
   #unhold(slot: Slot): void {
     if (!slot.held) return;
     slot.held = false;
-    if (--this.#held === 0) this.#connection?.hold(false);
+    if (--this.#held === 0 && this.#idle === undefined) this.#idle = setTimeout(this.#letGo, IDLE_MS).unref();
   }
 
   #finish(slot: Slot): void {
@@ -490,6 +537,11 @@ export class Link implements Host {
     if (!this.#retiring || this.#closed) return;
     if (this.#pending.slots.every((slot) => slot.state === State.free)) this.close();
   }
+}
+
+/** It may be sent a second time, and is answered at once. */
+function isHarmless({ repeatable, kind }: Slot): boolean {
+  return repeatable && !LASTING.has(kind);
 }
 
 /** Gives a request a frame that stands nowhere else. */

@@ -24,14 +24,22 @@ export class Log {
 
   write(level: LogLevel, message: string, fields: LogFields = {}): void {
     if (LEVELS.indexOf(level) < this.level) return;
-    const line = this.isStructured ? structured(level, message, fields) : `[broker] ${readable(message, fields)}`;
+    const line = this.isStructured
+      ? structured(level, message, fields)
+      : `[broker] ${readable(message, fields)}`;
     // oxlint-disable-next-line no-console -- where a broker logs to is part of its contract
     console[METHODS[level]](line);
   }
 }
 
 function structured(level: LogLevel, message: string, fields: LogFields): string {
-  return JSON.stringify({ level, component: 'broker', message, ...fields, timestamp: new Date().toISOString() });
+  return JSON.stringify({
+    level,
+    component: 'broker',
+    message,
+    ...fields,
+    timestamp: new Date().toISOString(),
+  });
 }
 
 function readable(message: string, fields: LogFields): string {

@@ -37,10 +37,13 @@ export interface Listener {
 /** Reads the value of an answer. May throw: then the request has failed. */
 export type ReadAnswer = (tag: number, bytes: Buffer, from: number, to: number, slot: Slot) => unknown;
 
+// Numbers that may be fractions or large begin as such: where a field turns from whole numbers to others, V8 gives the class a new
+// shape, and code that works on objects of the old one may be compiled and thrown away without end.
+
 /** When the requests of one turn of the event loop were written. */
 export class Turn {
-  /** In milliseconds of `performance.now()`; 0 until the turn ends. */
-  at = 0;
+  /** In milliseconds of `performance.now()`; NaN until the turn ends. */
+  at = NaN;
   /** The shortest timeout of its requests, in milliseconds. */
   soonest = Infinity;
 }
@@ -64,8 +67,8 @@ export class Slot {
   reject: (error: unknown) => void = nothing;
   read: ReadAnswer = nothing;
   /** Where it stands in the order of all requests. */
-  order = 0;
-  timeout = 0;
+  order = NaN;
+  timeout = Infinity;
   turn = NO_TURN;
   /** It has been written to a connection. */
   sent = false;
@@ -75,7 +78,7 @@ export class Slot {
   held = false;
   /** Attempts that failed, and the earliest time of the next one. */
   attempts = 0;
-  nextTry = 0;
+  nextTry = -Infinity;
   listener: Listener | undefined;
   /** Takes an answer that comes when nobody waits any more. */
   late: ((tag: number, bytes: Buffer, from: number, to: number) => void) | undefined;
@@ -113,7 +116,7 @@ export class Pending {
     slot.turn = NO_TURN;
     slot.sent = false;
     slot.attempts = 0;
-    slot.nextTry = 0;
+    slot.nextTry = -Infinity;
     slot.listener = undefined;
     slot.late = undefined;
     this.#free.push(slot);

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { lstatSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isError } from '../bridge/wire-error';
 import { NoizylabError, rangeError } from '../errors';
 import { isOfThisProcess } from './local-connection';
 import { read } from './values';
@@ -32,7 +33,7 @@ export function makePipePath(id?: string | null): string {
   if (length < ADDRESS) return path;
   throw rangeError(
     'ERR_BROKER_PATH_TOO_LONG',
-    `Pipe path too long (${length} >= ${ADDRESS} bytes): ${path}\n` +
+    `Pipe path too long (${length} >= ${ADDRESS} chars): ${path}\n` +
       `Unix domain sockets are limited to ${ADDRESS} bytes. Try setting TMPDIR to a shorter path.`,
   );
 }
@@ -41,26 +42,25 @@ export function makePipePath(id?: string | null): string {
 export function readPipeId(given: unknown): string {
   const id = read.text('pipeId', given);
   if (PIPE_ID.test(id)) return id;
-  throw read.range('pipeId', id, "letters, digits, '_', '-' and '.', without a '.' at its begin");
+  throw read.range('pipeId', id, "letters, digits, '_', '-' and '.', without a '.' at the beginning");
 }
 
 /**
- * Removes the socket of a broker of this process, or one that a broker has left behind: nobody listens there. What it does not remove, and
- * why, it tells by `console.warn`: another's live socket, what is no socket, what the system refuses. Does nothing on Windows, where
- * pipes go by themselves, and where there is no such file.
+ * Removes the file at `path`: the socket of a broker of this process, or what a broker has left behind. What it does not remove, and
+ * why, it tells by `console.warn`: the socket of another process at which somebody listens, what the system refuses. Does nothing on Windows,
+ * where pipes go by themselves, and where there is no such file.
  */
 export function cleanupPipe(path: string): void {
   if (process.platform === 'win32') return;
   try {
     const file = lstatSync(read.text('path', path), { throwIfNoEntry: false });
     if (file === undefined) return;
-    if (!file.isSocket()) throw new NoizylabError('ERR_BROKER_NOT_A_SOCKET', `${path} is not a socket`);
-    if (!isOfThisProcess(path) && !isStale(path))
+    if (file.isSocket() && !isOfThisProcess(path) && !isStale(path))
       throw new NoizylabError('ERR_BROKER_IN_USE', `a broker of another process listens at ${path}`);
     unlinkSync(path);
   } catch (error) {
     // oxlint-disable-next-line no-console -- as the original: whoever cleans up on the way out has no use for an error
-    console.warn(`Failed to cleanup pipe: ${error instanceof Error ? error.message : String(error)}`);
+    console.warn(`Failed to cleanup pipe: ${isError(error) ? error.message : String(error)}`);
   }
 }
 

@@ -4,8 +4,7 @@ import { Client } from './client';
 const DEFAULT_TIMEOUT = 2000;
 
 /**
- * Whether the broker at `pipe` answers and is healthy. `false` for every error, also for a wrong secret, and for a full broker, which
- * takes no new keys.
+ * Whether the broker at `pipe` answers; also one that is full, and takes no new keys. `false` for every error, also for a wrong secret.
  * @param pipe default: `EPHEMERAL_PIPE`
  * @param timeout milliseconds. Default: 2000
  */
@@ -13,8 +12,7 @@ export async function checkReadiness(pipe?: string, timeout = DEFAULT_TIMEOUT): 
   let client: Client | undefined;
   try {
     client = new Client(pipe, { timeout });
-    const { status } = await client.health();
-    return status === 'healthy';
+    return (await client.health()).ok;
   } catch {
     return false;
   } finally {

@@ -22,10 +22,12 @@ const SAME_PRESS_MS = 500;
 const known = new Set<Interruptible>();
 let interruptedAt: number | undefined;
 
-/** `one` ends with the process from now on. */
-export function handleSignals(one: Interruptible): void {
+/** `one` ends with the process from now on; `false`: so it did before. */
+export function handleSignals(one: Interruptible): boolean {
+  if (known.has(one)) return false;
   if (known.size === 0) for (const signal of SIGNALS) process.on(signal, onSignal);
   known.add(one);
+  return true;
 }
 
 /** `one` has ended. */

@@ -4,7 +4,7 @@
  */
 import { promisify, types } from 'node:util';
 import { gunzip, gzipSync } from 'node:zlib';
-import { decodeError } from '../bridge/wire-error';
+import { decodeError, isError } from '../bridge/wire-error';
 import { NoizylabError, typeError } from '../errors';
 import { describe, OptionReader } from '../options';
 import { BrokerError, damaged } from './errors';
@@ -56,7 +56,7 @@ function toJson(value: unknown): string {
     // What it gives for `undefined`, functions and symbols is not in its type.
     text = JSON.stringify(value) as string | undefined;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = isError(cause) ? cause.message : describe(cause);
     throw typeError('ERR_BROKER_INVALID_VALUE', `the value cannot be written as JSON: ${reason}`, { cause });
   }
   if (text === undefined)

@@ -61,9 +61,7 @@ export class Watch<T> implements AsyncIterableIterator<WatchEvent<T>, undefined>
     if (this.#ended) {
       const error = this.#error;
       this.#error = undefined;
-      return error === undefined
-        ? Promise.resolve({ done: true, value: undefined })
-        : Promise.reject(error);
+      return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error);
     }
     return new Promise((resolve, reject) => {
       this.#readers.push({ resolve, reject });

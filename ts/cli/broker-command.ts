@@ -161,9 +161,9 @@ async function check({ pipe, timeout, ...secrets }: CheckOptions): Promise<numbe
   let client: Client | undefined;
   try {
     client = new Client(pipe, { timeout, secret: secretOf(secrets) });
-    const { status } = await client.health();
+    const { ok, status } = await client.health();
     process.stdout.write(`${status}\n`);
-    return status === 'healthy' ? 0 : 1;
+    return ok ? 0 : 1;
   } catch (error) {
     return tellFailure(error);
   } finally {

@@ -1,5 +1,6 @@
 //! The engine of `@noizylab/core`: every algorithm, every rule, every thread. It does not know Node.
 
+pub mod actor;
 pub mod bridge;
 pub mod broker;
 pub mod cache;

@@ -61,6 +61,10 @@ pub enum RecordKind {
     BrokerDrained = 14,
     /// To a broker's owner: nobody has asked for so long.
     BrokerIdle = 15,
+    /// To an office of actors: post from the office `index`, of the kind `count`.
+    ActorPost = 16,
+    /// To an office of actors: the office `index` is closed, and its processes are gone.
+    ActorOfficeGone = 17,
 }
 
 /// One thing that the engine tells the face.

@@ -21,8 +21,11 @@ use super::owner::{Level, Owner};
 use super::refusal::Refusal;
 use super::session::Mailbox;
 use super::store::Store;
-use super::watches::{Change, Watch};
+use super::watches::{Change, OnTheWay, Watch};
 use super::wire::{HEADER, Header, answer, tag, write_answer, write_refusal};
+
+/// Longest time to live, in milliseconds: 34 years. Beyond, times would be too coarse to tell two of them apart.
+const LONGEST_TTL: f64 = (1u64 << 40) as f64;
 
 /// What a broker is made with. Times are in milliseconds where they are numbers; 0 items or leases: no bound.
 #[derive(Debug)]
@@ -63,6 +66,19 @@ pub(super) struct SessionState {
     pub pending: HashMap<u32, Pending>,
     /// Workers whose owned leases end with the session.
     pub owned: HashSet<Arc<[u8]>>,
+    pub on_the_way: OnTheWay,
+}
+
+impl SessionState {
+    /// Hands over a late answer. A client that takes in none of them is left alone.
+    fn deliver(&self, frame: Vec<u8>) {
+        let (credit, fits) = self.on_the_way.credit(frame.len());
+        if fits {
+            self.mailbox.deliver(frame, Some(credit));
+        } else {
+            self.mailbox.hang_up();
+        }
+    }
 }
 
 /// What the lock guards.
@@ -73,8 +89,8 @@ pub(super) struct State {
     pub flights: Flights,
     pub watches: Vec<Watch>,
     pub sessions: HashMap<u64, SessionState>,
-    /// Until when those wait who wait for a lease.
-    pub waits: Deadlines<(u64, u32)>,
+    /// Until when those wait who wait for a lease, with their turn in its line.
+    pub waits: Deadlines<(Asker, u64)>,
     pub waiting: usize,
     pub last_session: u64,
     /// When the keeper will look next, as far as it knows.
@@ -88,6 +104,8 @@ pub struct Core {
     pub(super) metrics: Metrics,
     pub(super) owner: Owner,
     pub(super) started: Instant,
+    /// The same in milliseconds since 1970.
+    started_at: f64,
     in_flight: AtomicU32,
     draining: AtomicBool,
     stopped: AtomicBool,
@@ -110,6 +128,7 @@ impl Core {
             state: Mutex::new(State { keeper_wakes: f64::INFINITY, ..State::default() }),
             owner,
             started: Instant::now(),
+            started_at: Self::epoch(),
             in_flight: AtomicU32::new(0),
             draining: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
@@ -134,6 +153,11 @@ impl Core {
     /// The broker's time at an instant.
     pub fn at(&self, instant: Instant) -> f64 {
         instant.saturating_duration_since(self.started).as_secs_f64() * 1000.0
+    }
+
+    /// The broker's time as milliseconds since 1970; the same for the same time, however the system's clock is set meanwhile.
+    pub fn epoch_at(&self, time: f64) -> f64 {
+        (self.started_at + time).floor()
     }
 
     /// Milliseconds since 1970.
@@ -199,7 +223,7 @@ impl Core {
             Some(0.0) if require_ttl => Err(Refusal::InvalidTtl),
             None if require_ttl => Err(Refusal::TtlRequired),
             None | Some(0.0) => Ok(default_ttl),
-            Some(ttl) => Ok(ttl),
+            Some(ttl) => Ok(ttl.min(LONGEST_TTL)),
         }
     }
 
@@ -208,7 +232,7 @@ impl Core {
         match given {
             Some(ttl) if !ttl.is_finite() || ttl < 0.0 => Err(Refusal::InvalidTtl),
             None | Some(0.0) => Ok(self.config.default_ttl),
-            Some(ttl) => Ok(ttl),
+            Some(ttl) => Ok(ttl.min(LONGEST_TTL)),
         }
     }
 
@@ -280,8 +304,16 @@ impl Drop for InFlight {
 impl State {
     /// Tells those whom the last change concerns. Returns whether something is due before the keeper looks.
     fn settle(&mut self, now: f64) -> bool {
-        for (waiter, outcome) in std::mem::take(&mut self.leases.served) {
-            self.tell_lease(&waiter, outcome);
+        // Telling one who is gone serves the next.
+        while !self.leases.served.is_empty() {
+            for (waiter, outcome) in std::mem::take(&mut self.leases.served) {
+                self.tell_lease(now, &waiter, outcome);
+            }
+        }
+        for (session, worker) in std::mem::take(&mut self.leases.ended) {
+            if let Some(session) = self.sessions.get_mut(&session) {
+                session.owned.remove(&worker);
+            }
         }
         if !self.store.gone.is_empty() {
             for key in std::mem::take(&mut self.store.gone) {
@@ -313,7 +345,7 @@ impl State {
     pub fn answer(&mut self, asker: Asker, frame: Vec<u8>) {
         if let Some(session) = self.sessions.get_mut(&asker.session) {
             session.pending.remove(&asker.request);
-            session.mailbox.deliver(frame, None);
+            session.deliver(frame);
         }
     }
 
@@ -324,16 +356,18 @@ impl State {
         self.answer(asker, frame);
     }
 
-    fn tell_lease(&mut self, waiter: &Waiter, outcome: Result<u32, Refusal>) {
+    fn tell_lease(&mut self, now: f64, waiter: &Waiter, outcome: Result<u32, Refusal>) {
         let Waiter { wanted, request } = waiter;
         let asker = Asker { session: wanted.session, request: *request };
         self.waiting -= 1;
         match outcome {
             Err(refusal) => self.refuse(asker, refusal),
             Ok(value) => {
-                if wanted.token != super::leases::OPEN
-                    && let Some(session) = self.sessions.get_mut(&asker.session)
-                {
+                let Some(session) = self.sessions.get_mut(&asker.session) else {
+                    self.leases.take_back(now, wanted);
+                    return;
+                };
+                if wanted.token != super::leases::OPEN {
                     session.owned.insert(Arc::clone(&wanted.worker));
                 }
                 let mut frame = Vec::with_capacity(HEADER + 20);
@@ -349,7 +383,7 @@ impl State {
         let mut frame = Vec::with_capacity(HEADER);
         write_answer(&mut frame, next.request, answer::COMPUTE, tag::NONE, &[]);
         if let Some(session) = self.sessions.get(&next.session) {
-            session.mailbox.deliver(frame, None);
+            session.deliver(frame);
         }
     }
 
@@ -395,15 +429,16 @@ impl State {
         store.tells_expired = !watches.is_empty();
     }
 
-    /// Takes back what a session waits for. `None`: it does not wait for that.
+    /// Takes back what a session waits for. `None`: it does not wait for that, or its turn has just come.
     pub fn take_back(&mut self, now: f64, asker: Asker) -> Option<Pending> {
-        let pending = self.sessions.get_mut(&asker.session)?.pending.remove(&asker.request)?;
+        let session = self.sessions.get_mut(&asker.session)?;
+        if let Some(Pending::Lease { pool, turn }) = session.pending.get(&asker.request) {
+            self.leases.leave(now, pool, *turn)?;
+            self.waiting -= 1;
+        }
+        let pending = session.pending.remove(&asker.request)?;
         match &pending {
-            Pending::Lease { pool, turn } => {
-                if self.leases.leave(now, pool, *turn).is_some() {
-                    self.waiting -= 1;
-                }
-            }
+            Pending::Lease { .. } => {}
             Pending::Flight { key } => {
                 if let Some(next) = self.flights.leave(key, asker) {
                     self.pass_on(next);
@@ -432,15 +467,24 @@ impl State {
 
     /// Those who waited too long are told so.
     pub fn end_waits(&mut self, now: f64) {
-        while let Some((_, (session, request))) = self.waits.pop_due(now) {
-            let asker = Asker { session, request };
-            let is_lease = self
-                .sessions
-                .get(&session)
-                .is_some_and(|session| matches!(session.pending.get(&request), Some(Pending::Lease { .. })));
-            if is_lease && self.take_back(now, asker).is_some() {
+        while let Some((_, (asker, turn))) = self.waits.pop_due(now) {
+            if self.waits_for(asker, turn) && self.take_back(now, asker).is_some() {
                 self.refuse(asker, Refusal::LeaseTimeout);
             }
         }
+    }
+
+    /// Whether a request waits for a lease in this turn.
+    fn waits_for(&self, asker: Asker, turn: u64) -> bool {
+        let session = self.sessions.get(&asker.session);
+        let pending = session.and_then(|session| session.pending.get(&asker.request));
+        matches!(pending, Some(Pending::Lease { turn: its, .. }) if *its == turn)
+    }
+
+    /// A request that waits for a lease waits until `time` at most.
+    pub fn limit_wait(&mut self, time: f64, asker: Asker, turn: u64) {
+        let mut waits = std::mem::take(&mut self.waits);
+        waits.push(time, (asker, turn), self.waiting, |_, &(asker, turn)| self.waits_for(asker, turn));
+        self.waits = waits;
     }
 }

@@ -26,7 +26,12 @@ impl<T: Ord> Deadlines<T> {
     /// `who` is due at `time`. `count`: how many wait in truth; `is_true` says whether one of the heap is still so.
     pub fn push(&mut self, time: f64, who: T, count: usize, is_true: impl Fn(f64, &T) -> bool) {
         if self.heap.len() > 2 * count + FEW {
-            self.heap.retain(|Reverse((time, who))| is_true(f64::from_bits(*time), who));
+            let mut all = std::mem::take(&mut self.heap).into_vec();
+            all.retain(|Reverse((time, who))| is_true(f64::from_bits(*time), who));
+            // Whoever left and came again at the same time stands there twice.
+            all.sort_unstable();
+            all.dedup();
+            self.heap = all.into();
         }
         self.heap.push(Reverse((time.max(0.0).to_bits(), who)));
     }

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 /// A request of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Asker {
     /// The session.
     pub session: u64,

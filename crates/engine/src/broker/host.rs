@@ -64,7 +64,7 @@ impl Host {
         self.core.start_draining();
         let core = Arc::clone(&self.core);
         runtime::handle().spawn(async move {
-            let is_idle = tokio::time::timeout(limit, drained(&core)).await.is_ok();
+            let is_idle = tokio::time::timeout(limit, drained(&core)).await.is_ok() || core.in_flight() == 0;
             core.owner.tell(RecordKind::BrokerDrained, u32::from(is_idle), &core.in_flight().to_string());
         });
     }

@@ -96,14 +96,22 @@ pub(super) struct Leases {
     deadlines: Deadlines<Arc<[u8]>>,
     last_turn: u64,
     waiting: usize,
+    expired: u64,
     /// Those who waited and whose turn has come; whoever changes something tells them.
     pub served: Vec<Served>,
+    /// Sessions and workers of owned leases that have ended, for whoever keeps count.
+    pub ended: Vec<(u64, Arc<[u8]>)>,
 }
 
 impl Leases {
     /// Number of leases. Exact after [`advance`](Self::advance).
     pub fn len(&self) -> usize {
         self.by_worker.len()
+    }
+
+    /// Number of leases that have ended by their time.
+    pub fn expired(&self) -> u64 {
+        self.expired
     }
 
     /// Whether somebody waits.
@@ -206,6 +214,13 @@ impl Leases {
         }
     }
 
+    /// Ends a lease that was granted to somebody who was gone by then.
+    pub fn take_back(&mut self, now: f64, wanted: &Wanted) {
+        if self.by_worker.get(&wanted.worker).is_some_and(|lease| lease.session == wanted.session) {
+            self.end(now, &wanted.worker);
+        }
+    }
+
     /// Ends up to `most` leases whose time is over; how many.
     pub fn advance(&mut self, now: f64, most: usize) -> usize {
         let mut ended = 0;
@@ -219,6 +234,7 @@ impl Leases {
                 self.queue(&worker);
             } else {
                 self.end(now, &worker);
+                self.expired += 1;
                 ended += 1;
             }
         }
@@ -257,7 +273,10 @@ impl Leases {
     }
 
     fn end(&mut self, now: f64, worker: &[u8]) {
-        let Some(lease) = self.by_worker.remove(worker) else { return };
+        let Some((worker, lease)) = self.by_worker.remove_entry(worker) else { return };
+        if lease.token != OPEN {
+            self.ended.push((lease.session, worker));
+        }
         if let Some(pool) = self.pools.get_mut(&lease.pool) {
             pool.give_back(lease.value);
         }

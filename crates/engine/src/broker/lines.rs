@@ -12,11 +12,9 @@ use super::refusal::Refusal;
 use super::report;
 use super::session::Session;
 use super::store::{Store, Value};
-use super::values::{number_key, write_json, write_key};
+use super::values::{LONGEST_KEY, number_key, write_json, write_key};
 use super::wire::tag;
 
-/// Longest key, in bytes.
-const LONGEST_KEY: usize = u16::MAX as usize;
 /// Items that a list looks at before it lets others at the store.
 const PAGE: u32 = 4096;
 
@@ -76,9 +74,6 @@ impl Session {
             Action::Lease => {
                 let (pool, worker) = (name_of(request, "key"), name_of(request, "workerId"));
                 let (pool, worker) = pool.zip(worker).ok_or(Refusal::KeyAndWorkerRequired)?;
-                if pool.len().max(worker.len()) > LONGEST_KEY {
-                    return Err(Refusal::TooLarge);
-                }
                 let wanted = self.wanted(&pool, &worker, ttl_of(request)?)?;
                 let value = self.lease(now, &wanted, None)?.ok_or(Refusal::PoolExhausted)?;
                 out.extend_from_slice(json!({ "ok": true, "value": value }).to_string().as_bytes());
@@ -162,7 +157,6 @@ impl Session {
     }
 
     fn list(&self, now: f64, out: &mut Vec<u8>) {
-        let epoch = Core::epoch();
         let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
         let mut from = Some(0);
         while let Some(number) = from {
@@ -170,7 +164,7 @@ impl Session {
                 let mut entry = Vec::with_capacity(item.key().len() + 48);
                 write_key(&mut entry, item.key());
                 let has_value = item.tag != tag::NONE;
-                let expires = (epoch + item.expires - now).ceil();
+                let expires = self.core.epoch_at(item.expires);
                 let text = format!(r#":{{"expires":{expires},"hasValue":{has_value}}}"#);
                 entry.extend_from_slice(text.as_bytes());
                 found.push((item.order, entry));

@@ -77,7 +77,7 @@ impl Local {
             }
             self.session.frame(&header, body, &mut self.answers);
         }
-        Some(&self.answers)
+        (!self.core.is_stopped()).then_some(&*self.answers)
     }
 
     /// The answers to the last exchange.

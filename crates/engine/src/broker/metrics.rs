@@ -53,8 +53,6 @@ pub(super) struct Metrics {
     pub uncompressed: AtomicU64,
     pub bytes_before: AtomicU64,
     pub bytes_after: AtomicU64,
-    pub items_expired: AtomicU64,
-    pub leases_expired: AtomicU64,
 }
 
 impl Metrics {
@@ -70,8 +68,6 @@ impl Metrics {
             uncompressed: AtomicU64::new(0),
             bytes_before: AtomicU64::new(0),
             bytes_after: AtomicU64::new(0),
-            items_expired: AtomicU64::new(0),
-            leases_expired: AtomicU64::new(0),
         }
     }
 
@@ -112,14 +108,6 @@ impl Metrics {
         self.compressed.fetch_add(1, Relaxed);
         self.bytes_before.fetch_add(before, Relaxed);
         self.bytes_after.fetch_add(after, Relaxed);
-    }
-
-    /// Items and leases were found to be expired by the sweep.
-    pub fn count_swept(&self, items: u64, leases: u64) {
-        if self.is_on {
-            self.items_expired.fetch_add(items, Relaxed);
-            self.leases_expired.fetch_add(leases, Relaxed);
-        }
     }
 
     /// Requests and failures of an action.

@@ -35,9 +35,9 @@ pub(super) fn text(core: &Core) -> String {
     text.sample("compression_bytes_total", r#"stage="after""#, metrics.bytes_after.load(Ordering::Relaxed));
     text.family("compression_ratio", "gauge", "Compressed bytes by bytes before");
     text.sample("compression_ratio", "", format_args!("{:.4}", metrics.compression_ratio()));
-    text.family("expired_total", "counter", "Items and leases that the sweeper found expired");
-    text.sample("expired_total", r#"type="items""#, metrics.items_expired.load(Ordering::Relaxed));
-    text.sample("expired_total", r#"type="leases""#, metrics.leases_expired.load(Ordering::Relaxed));
+    text.family("expired_total", "counter", "Items and leases that have expired");
+    text.sample("expired_total", r#"type="items""#, number(figures.expired.0 as f64));
+    text.sample("expired_total", r#"type="leases""#, number(figures.expired.1 as f64));
     text.family("requests_total", "counter", "Requests");
     text.sample("requests_total", "", metrics.requests());
     text.family("requests_in_flight", "gauge", "Requests that are being handled");

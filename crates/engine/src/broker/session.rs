@@ -5,7 +5,7 @@
 //! for is taken back, what it computed passes to others, and the leases that it owns end.
 
 use std::any::Any;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,8 +19,8 @@ use super::owner::Level;
 use super::refusal::Refusal;
 use super::server::hello;
 use super::store::{Store, Value};
-use super::values::check_key;
-use super::watches::{Change, Watch};
+use super::values::{LONGEST_KEY, check_key};
+use super::watches::{Change, OnTheWay, Watch};
 use super::wire::{Header, Reader, answer, kind, tag, write_answer, write_flag, write_refusal};
 
 /// Dropped when what it hangs on has been handed over (or never can be).
@@ -28,6 +28,8 @@ pub type Credit = Box<dyn Any + Send>;
 
 /// So many answers may a session wait for.
 const MOST_PENDING: usize = 65_536;
+/// So many watches may a session have.
+const MOST_WATCHES: usize = 1024;
 /// Most bytes of the answer to one MGET.
 const MOST_ANSWER: usize = 64 << 20;
 
@@ -35,6 +37,9 @@ const MOST_ANSWER: usize = 64 << 20;
 pub trait Mailbox: Send + Sync {
     /// Takes a frame for the client.
     fn deliver(&self, frame: Vec<u8>, credit: Option<Credit>);
+
+    /// The client takes nothing in: it is to be given up.
+    fn hang_up(&self) {}
 
     /// The broker has stopped. Comes last.
     fn gone(&self) {}
@@ -62,7 +67,12 @@ impl Session {
         let mut state = core.lock();
         state.last_session += 1;
         let id = state.last_session;
-        let session = SessionState { mailbox, pending: Default::default(), owned: HashSet::new() };
+        let session = SessionState {
+            mailbox,
+            pending: HashMap::new(),
+            owned: HashSet::new(),
+            on_the_way: OnTheWay::default(),
+        };
         state.sessions.insert(id, session);
         drop(state);
         Self { core: Arc::clone(core), id }
@@ -349,6 +359,9 @@ impl Session {
         if pool.is_empty() || worker.is_empty() {
             return Err(Refusal::KeyAndWorkerRequired);
         }
+        if pool.len().max(worker.len()) > LONGEST_KEY {
+            return Err(Refusal::TooLarge);
+        }
         let ttl = self.core.lease_ttl(ttl)?;
         let session = self.id;
         Ok(Wanted { pool: pool.into(), worker: worker.into(), ttl, max: u32::MAX, token: OPEN, session })
@@ -395,11 +408,7 @@ impl Session {
         self.await_answer(state, request, Pending::Lease { pool, turn });
         state.waiting += 1;
         if wait.is_finite() {
-            let State { waits, sessions, waiting, .. } = state;
-            let is_true = |_: f64, (session, request): &(u64, u32)| {
-                sessions.get(session).is_some_and(|session| session.pending.contains_key(request))
-            };
-            waits.push(now + wait, (self.id, request), *waiting, is_true);
+            state.limit_wait(now + wait, self.asker(request), turn);
         }
         Ok(())
     }
@@ -499,7 +508,15 @@ impl Session {
         let most = rest.u32().ok_or(Refusal::InvalidFrame)?;
         self.core.with(now, |state| {
             self.room_for(state, id)?;
-            state.watches.push(Watch::new(self.asker(id), prefix, most.clamp(1, MOST_PENDING as u32)));
+            let asker = self.asker(id);
+            let Some(session) = state.sessions.get(&self.id) else { return Err(Refusal::Stopped) };
+            let watches =
+                session.pending.values().filter(|pending| matches!(pending, Pending::Watch)).count();
+            if watches >= MOST_WATCHES {
+                return Err(Refusal::TooManyPending);
+            }
+            let most = most.clamp(1, MOST_PENDING as u32);
+            state.watches.push(Watch::new(asker, prefix, most, session.on_the_way.clone()));
             state.store.tells_expired = true;
             self.await_answer(state, id, Pending::Watch);
             Ok(())

@@ -47,6 +47,8 @@ pub(super) struct Store {
     /// Number and order of items that were found to be expired.
     overdue: VecDeque<(u32, u64)>,
     last_order: u64,
+    /// How many were found to be expired, ever.
+    expired: u64,
     /// Whether `gone` is filled.
     pub tells_expired: bool,
     /// Keys that were found to be expired, for those who watch.
@@ -65,6 +67,7 @@ impl Default for Store {
             payload: 0,
             overdue: VecDeque::new(),
             last_order: 0,
+            expired: 0,
             tells_expired: false,
             gone: Vec::new(),
         }
@@ -80,6 +83,11 @@ impl Store {
     /// The original's estimate of their bytes.
     pub fn estimate(&self) -> u64 {
         self.estimate
+    }
+
+    /// Number of items that were found to be expired, by a read or by the sweep.
+    pub fn expired(&self) -> u64 {
+        self.expired
     }
 
     /// Bytes that the store takes.
@@ -258,8 +266,11 @@ impl Store {
         if std::mem::replace(&mut item.is_counted, false) {
             self.counted -= 1;
             self.estimate -= item.estimate();
-            if by_time && self.tells_expired {
-                self.gone.push(item.key().into());
+            if by_time {
+                self.expired += 1;
+                if self.tells_expired {
+                    self.gone.push(item.key().into());
+                }
             }
         }
     }

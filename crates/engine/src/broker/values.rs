@@ -11,6 +11,8 @@ use super::refusal::Refusal;
 use super::store::Value;
 use super::wire::tag;
 
+/// Longest key, and longest name of a worker, in bytes.
+pub(super) const LONGEST_KEY: usize = u16::MAX as usize;
 /// A compressed value may unpack to so many bytes.
 const MOST_UNPACKED: u64 = 256 << 20;
 /// Compressed values from this length on are unpacked where they hold nobody up.

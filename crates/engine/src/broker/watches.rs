@@ -1,7 +1,7 @@
 //! Who is told of changes.
 //!
-//! A watch is bounded in the events that are on their way and in their bytes. Where its client does not keep up, it ends, and the client knows that it
-//! has missed something: events are never left out in between.
+//! A watch is bounded in the events that are on their way, and a session in the bytes. Where its client does not keep up, a watch ends, and the client knows
+//! that it has missed something: events are never left out in between.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::flights::Asker;
 use super::session::Credit;
 
-/// Most bytes of events on their way, for a watch.
+/// Most bytes of late frames on their way, for a session.
 const MOST_BYTES: u64 = 64 << 20;
 
 /// What has happened to a key. The numbers are those of the wire.
@@ -31,32 +31,39 @@ pub(super) struct Watch {
     pub asker: Asker,
     prefix: Box<[u8]>,
     most: u64,
-    on_the_way: Arc<OnTheWay>,
+    events: Arc<AtomicU64>,
+    session: OnTheWay,
 }
 
-#[derive(Debug, Default)]
-struct OnTheWay {
-    events: AtomicU64,
-    bytes: AtomicU64,
+/// Bytes of late frames that a session has not been handed yet. Clones share the count.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OnTheWay(Arc<AtomicU64>);
+
+impl OnTheWay {
+    /// Counts a frame until the credit is dropped; `false`: the client does not keep up.
+    pub fn credit(&self, bytes: usize) -> (Credit, bool) {
+        let bytes = bytes as u64;
+        let all = self.0.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        (Box::new(Counted { count: Arc::clone(&self.0), by: bytes }), all <= MOST_BYTES)
+    }
 }
 
-/// Given back when an event has been handed over.
-struct Event {
-    bytes: u64,
-    of: Arc<OnTheWay>,
+/// Takes its part off a count when dropped.
+struct Counted {
+    count: Arc<AtomicU64>,
+    by: u64,
 }
 
-impl Drop for Event {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.of.events.fetch_sub(1, Ordering::Relaxed);
-        self.of.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.count.fetch_sub(self.by, Ordering::Relaxed);
     }
 }
 
 impl Watch {
     /// A watch of keys that begin with `prefix`; at most `most` events are on their way.
-    pub fn new(asker: Asker, prefix: &[u8], most: u32) -> Self {
-        Self { asker, prefix: prefix.into(), most: u64::from(most), on_the_way: Arc::default() }
+    pub fn new(asker: Asker, prefix: &[u8], most: u32, session: OnTheWay) -> Self {
+        Self { asker, prefix: prefix.into(), most: u64::from(most), events: Arc::default(), session }
     }
 
     /// Whether it is for this key.
@@ -66,11 +73,9 @@ impl Watch {
 
     /// Room for one more event of so many bytes; `None`: the client does not keep up.
     pub fn credit(&self, bytes: usize) -> Option<Credit> {
-        let of = Arc::clone(&self.on_the_way);
-        let bytes = bytes as u64;
-        let events = of.events.fetch_add(1, Ordering::Relaxed) + 1;
-        let all = of.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let event = Event { bytes, of };
-        (events <= self.most && all <= MOST_BYTES).then(|| Box::new(event) as Credit)
+        let events = self.events.fetch_add(1, Ordering::Relaxed) + 1;
+        let event = Counted { count: Arc::clone(&self.events), by: 1 };
+        let (credit, fits) = self.session.credit(bytes);
+        (fits && events <= self.most).then(|| Box::new((event, credit)) as Credit)
     }
 }

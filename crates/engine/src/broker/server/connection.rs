@@ -98,6 +98,7 @@ impl Connection {
             let step = match event {
                 Event::Read(0) => return Ok(()),
                 Event::Read(_) => self.handle().await?,
+                Event::Late if self.letters.is_over() => return Ok(()),
                 Event::Late => Step::Incomplete,
                 Event::Deadline => self.conversation.give_up(&mut self.out),
             };
@@ -150,7 +151,13 @@ impl Connection {
             if self.out.capacity() == 0 {
                 self.out = buffers::take();
             }
+            let before = self.out.len();
             let step = self.conversation.step(&mut self.inbox, &mut self.out);
+            // Who stops is gone: its clients find the connection closed, and ask whoever comes in its place.
+            if self.core.is_stopped() {
+                self.out.truncate(before);
+                return Ok(Step::Broken);
+            }
             if step != Step::Handled {
                 self.set_deadline(is_next);
                 return Ok(step);

@@ -22,17 +22,32 @@ struct Inside {
     frames: Vec<u8>,
     credits: Vec<Credit>,
     reader: Option<Waker>,
+    is_over: bool,
 }
 
 impl Mailbox for Letters {
     fn deliver(&self, mut frame: Vec<u8>, credit: Option<Credit>) {
         let mut inside = self.inside.lock();
+        if inside.is_over {
+            return;
+        }
         if inside.frames.is_empty() {
             inside.frames = frame;
         } else {
             inside.frames.append(&mut frame);
         }
         inside.credits.extend(credit);
+        self.is_any.store(true, Ordering::Release);
+        if let Some(reader) = &inside.reader {
+            reader.wake_by_ref();
+        }
+    }
+
+    fn hang_up(&self) {
+        let mut inside = self.inside.lock();
+        inside.is_over = true;
+        inside.frames = Vec::new();
+        inside.credits.clear();
         self.is_any.store(true, Ordering::Release);
         if let Some(reader) = &inside.reader {
             reader.wake_by_ref();
@@ -46,10 +61,15 @@ impl Letters {
         self.is_any.load(Ordering::Acquire)
     }
 
+    /// Whether the client is given up.
+    pub fn is_over(&self) -> bool {
+        self.inside.lock().is_over
+    }
+
     /// All that are there. The credits are to be dropped when the frames are written.
     pub fn take(&self) -> (Vec<u8>, Vec<Credit>) {
         let mut inside = self.inside.lock();
-        self.is_any.store(false, Ordering::Release);
+        self.is_any.store(inside.is_over, Ordering::Release);
         let Inside { frames, credits, .. } = &mut *inside;
         (mem::take(frames), mem::take(credits))
     }

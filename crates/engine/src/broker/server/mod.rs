@@ -67,6 +67,13 @@ impl Server {
             source: io::Error::other(panic),
         })??;
         let place = listener.place();
+        if listener.has_removed() {
+            core.log(
+                Level::Debug,
+                "Removing stale socket",
+                || serde_json::json!({ "pipe": core.config().pipe }),
+            );
+        }
         let counts = Arc::new(Counts::default());
         let accepts = runtime::handle().spawn(accept(Arc::clone(&core), listener, Arc::clone(&counts)));
         Ok(Self { place, accepts: accepts.abort_handle(), counts })

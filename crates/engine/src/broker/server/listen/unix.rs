@@ -36,6 +36,7 @@ const ATTEMPTS: usize = 16;
 pub struct Listener {
     socket: UnixListener,
     place: Place,
+    has_removed: bool,
 }
 
 impl Listener {
@@ -55,10 +56,12 @@ impl Listener {
         let private = PrivateDirectory::create(directory).map_err(failed("mkdir", directory))?;
         let socket = private.listen().map_err(failed("listen", &path))?;
         let identity = fs::symlink_metadata(private.socket()).map_err(failed("lstat", &path))?;
+        let mut has_removed = false;
         for _ in 0..ATTEMPTS {
-            remove_dead(&path, &private).await?;
+            has_removed |= remove_dead(&path, &private).await?;
             if claim(&private.socket(), &path).map_err(failed("link", &path))? {
-                return Ok(Self { socket, place: Place { path, identity: Identity::of(&identity) } });
+                let place = Place { path, identity: Identity::of(&identity) };
+                return Ok(Self { socket, place, has_removed });
             }
         }
         Err(StartError::AlreadyRunning)
@@ -70,6 +73,11 @@ impl Listener {
     /// Those of `accept(2)`.
     pub async fn accept(&mut self) -> io::Result<Stream> {
         self.socket.accept().await.map(|(stream, _)| stream)
+    }
+
+    /// Whether a dead broker's socket was in its place.
+    pub fn has_removed(&self) -> bool {
+        self.has_removed
     }
 
     /// What it holds in the file system.
@@ -164,23 +172,24 @@ async fn refuse_unless_free(path: &Path) -> Result<Option<Identity>, StartError>
     }
 }
 
-/// Removes the socket of a dead broker from `path`, if there is one.
-async fn remove_dead(path: &Path, private: &PrivateDirectory) -> Result<(), StartError> {
-    let Some(dead) = refuse_unless_free(path).await? else { return Ok(()) };
+/// Removes the socket of a dead broker from `path`; whether there was one.
+async fn remove_dead(path: &Path, private: &PrivateDirectory) -> Result<bool, StartError> {
+    let Some(dead) = refuse_unless_free(path).await? else { return Ok(false) };
     let removed = private.removed();
     match fs::rename(path, &removed) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         moved => moved.map_err(failed("rename", path))?,
     }
     // Between the probe and the rename another may have come; the number of a dead one's file may even be its own now.
     let same = fs::symlink_metadata(&removed).is_ok_and(|found| Identity::of(&found) == dead);
-    if !same || !matches!(probe(&private.removed_address()).await, Ok(State::Dead)) {
+    let is_dead = same && matches!(probe(&private.removed_address()).await, Ok(State::Dead));
+    if !is_dead {
         claim(&removed, path).map_err(failed("link", path))?;
     }
     // Where it was put back this is the second of its names.
     match fs::remove_file(&removed) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("unlink", &removed)(error)),
-        _ => Ok(()),
+        _ => Ok(is_dead),
     }
 }
 

@@ -32,6 +32,11 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// A name is given back by the system itself.
+    pub fn has_removed(&self) -> bool {
+        false
+    }
+
     /// Listens at `name` (`\\.\pipe\...`). To be called in the runtime.
     ///
     /// # Errors

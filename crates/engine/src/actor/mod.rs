@@ -1,0 +1,15 @@
+//! Actors: who is where. The processes themselves (their state, their messages to each other within a thread) are JavaScript's affair;
+//! the engine knows which exist in which thread, by which names, and takes messages from thread to thread.
+//!
+//! # Layout
+//! - [`table`]: all processes and names of this operating system process; [`office`]: one thread's way to the others;
+//! - [`slots`]: the counters of all processes, in memory that every thread can map.
+//!
+//! # Guarantees
+//! - A process and its names are gone from the table before anybody is told that its thread has ended.
+//! - Messages between two threads arrive in their order, or not at all where the receiving thread ends.
+//! - Reading counters costs their process nothing.
+
+pub mod office;
+pub mod slots;
+pub mod table;

@@ -1,0 +1,85 @@
+//! Counters of processes: each has a slot of eight words, which its own thread writes and all can read.
+
+use std::sync::{Arc, LazyLock};
+
+use parking_lot::Mutex;
+
+use crate::bridge::Words;
+
+/// Words of a slot. Their meaning is the affair of `ts/actor/counters.ts`.
+pub const WORDS: usize = 8;
+/// Slots of a segment.
+pub const SLOTS: usize = 1024;
+
+/// A segment: the words of 1024 slots, one after another.
+pub type Segment = Words<{ WORDS * SLOTS }>;
+
+#[derive(Default)]
+struct Slots {
+    segments: Vec<Arc<Segment>>,
+    free: Vec<u32>,
+    /// The slots below this one were handed out at least once.
+    end: u32,
+}
+
+static ALL: LazyLock<Mutex<Slots>> = LazyLock::new(Mutex::default);
+
+/// A slot of one's own, with all words 0; given back when dropped.
+#[derive(Debug)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// Takes a slot.
+    pub fn take() -> Self {
+        let mut slots = ALL.lock();
+        let number = slots.free.pop().unwrap_or_else(|| {
+            if slots.end as usize == slots.segments.len() * SLOTS {
+                slots.segments.push(Arc::default());
+            }
+            slots.end += 1;
+            slots.end - 1
+        });
+        let segment = &slots.segments[number as usize / SLOTS];
+        for word in 0..WORDS {
+            segment.set(number as usize % SLOTS * WORDS + word, 0.0);
+        }
+        Self(number)
+    }
+
+    /// Its number: the slot `number % 1024` of the segment `number / 1024`.
+    pub fn number(&self) -> u32 {
+        self.0
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        ALL.lock().free.push(self.0);
+    }
+}
+
+/// A segment by its number, for mapping.
+pub fn segment(number: u32) -> Option<Arc<Segment>> {
+    ALL.lock().segments.get(number as usize).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_its_owners_until_it_is_given_back_and_begins_at_zero() {
+        let slots: Vec<Slot> = (0..3000).map(|_| Slot::take()).collect();
+        let mut numbers: Vec<u32> = slots.iter().map(Slot::number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 3000);
+        let number = slots[5].number() as usize;
+        let found = segment((number / SLOTS) as u32).expect("in use");
+        found.set(number % SLOTS * WORDS + 2, 7.0);
+        drop(slots);
+        let again: Vec<Slot> = (0..3000).map(|_| Slot::take()).collect();
+        assert!(again.iter().any(|slot| slot.number() as usize == number));
+        assert_eq!(found.get(number % SLOTS * WORDS + 2), 0.0);
+    }
+}

@@ -277,6 +277,28 @@ export declare function processorUndefine(handle: number, operation: number): vo
 export declare function processorWords(handle: number): ArrayBuffer | undefined
 
 /**
+ * Asks for `cost` units at the time `now`, which are counted if `consume`; whether it is allowed. `reply` is filled with: what counted before, what remains,
+ * milliseconds until the oldest leaves, and until the same request will be allowed.
+ */
+export declare function ratesAsk(handle: number, key: string, cost: number, now: number, consume: boolean, reply: Float64Array): boolean
+
+/** Closes a handle. The limiter lives as long as another thread has one. */
+export declare function ratesClose(handle: number): void
+
+/** The keys of which anything counts; the others are dropped. */
+export declare function ratesKeys(handle: number, now: number): Array<string>
+
+/**
+ * Opens the rate limiter of a name, which all threads share: `limit` units in a window of so many milliseconds. Returns its handle.
+ *
+ * Throws `ERR_ACTOR_MISMATCH`.
+ */
+export declare function ratesOpen(load: number, name: string, limit: number, window: number): number
+
+/** Forgets what was counted for a key; whether there was anything. */
+export declare function ratesReset(handle: number, key: string, now: number): boolean
+
+/**
  * Registers a load of the face. `drain` is called, without arguments, when there is something to [`drain`]; it is not kept
  * alive by this.
  *

@@ -1,12 +1,16 @@
 //! Actors at the door. `ts/actor/` is their face, `crates/engine/src/actor/` their engine.
 
+use std::sync::Arc;
+
 use napi::Env;
+use napi::bindgen_prelude::Float64ArraySlice;
 use napi_derive::napi;
 use noizylab_engine::actor::office::{Office, Post};
+use noizylab_engine::actor::rates::{self, Rates};
 use noizylab_engine::actor::slots;
 use noizylab_engine::actor::table::{self, Naming};
 
-use crate::error::Result;
+use crate::error::{Result, from_engine};
 use crate::isolate;
 use crate::memory::{Raw, map_words};
 
@@ -103,4 +107,62 @@ pub fn actor_names() -> Vec<String> {
 #[napi]
 pub fn actor_processes() -> Vec<ActorProcess> {
     table::processes().into_iter().map(|(id, office, slot)| ActorProcess { id, office, slot }).collect()
+}
+
+/// Opens the rate limiter of a name, which all threads share: `limit` units in a window of so many milliseconds. Returns its handle.
+///
+/// Throws `ERR_ACTOR_MISMATCH`.
+#[napi]
+pub fn rates_open(load: u32, name: String, limit: f64, window: f64) -> Result<u32> {
+    let rates = rates::open(&name, limit, window).map_err(from_engine)?;
+    let handle = isolate::with(|isolate| {
+        let handle = isolate.next();
+        isolate.rates.insert(handle, (load, rates));
+        handle
+    });
+    Ok(handle.unwrap_or(0))
+}
+
+/// Asks for `cost` units at the time `now`, which are counted if `consume`; whether it is allowed. `reply` is filled with: what counted before, what remains,
+/// milliseconds until the oldest leaves, and until the same request will be allowed.
+#[napi]
+pub fn rates_ask(
+    handle: u32,
+    key: String,
+    cost: f64,
+    now: f64,
+    consume: bool,
+    #[napi(ts_arg_type = "Float64Array")] mut reply: Float64ArraySlice<'_>,
+) -> bool {
+    let Some(rates) = find_rates(handle) else { return false };
+    let answer = rates.ask(&key, cost, now, consume);
+    // SAFETY: it belongs to the face of this isolate, on whose thread this runs; nobody else looks at it now.
+    let reply = unsafe { reply.as_mut() };
+    let told = [answer.current, answer.remaining, answer.reset, answer.retry_after];
+    for (word, value) in reply.iter_mut().zip(told) {
+        *word = value;
+    }
+    answer.allowed
+}
+
+/// Forgets what was counted for a key; whether there was anything.
+#[napi]
+pub fn rates_reset(handle: u32, key: String, now: f64) -> bool {
+    find_rates(handle).is_some_and(|rates| rates.reset(&key, now))
+}
+
+/// The keys of which anything counts; the others are dropped.
+#[napi]
+pub fn rates_keys(handle: u32, now: f64) -> Vec<String> {
+    find_rates(handle).map(|rates| rates.keys(now)).unwrap_or_default()
+}
+
+/// Closes a handle. The limiter lives as long as another thread has one.
+#[napi]
+pub fn rates_close(handle: u32) {
+    isolate::with(|isolate| isolate.rates.remove(&handle));
+}
+
+fn find_rates(handle: u32) -> Option<Arc<Rates>> {
+    isolate::with(|isolate| isolate.rates.get(&handle).map(|(_, rates)| Arc::clone(rates))).flatten()
 }

@@ -13,6 +13,7 @@ use napi::bindgen_prelude::{Function, JsValue, Uint8ArraySlice};
 use napi::{Env, sys};
 use napi_derive::napi;
 use noizylab_engine::actor::office::Office;
+use noizylab_engine::actor::rates::Rates;
 use noizylab_engine::bridge::outbox::Drain;
 use noizylab_engine::bridge::{Lender, Outbox};
 use noizylab_engine::broker::Host;
@@ -44,6 +45,8 @@ pub struct Isolate {
     pub brokers: HashMap<u32, OwnedBroker>,
     /// Clients of brokers of this process, by handle.
     pub broker_clients: HashMap<u32, JoinedBroker>,
+    /// Shared rate limiters by handle, with their loads.
+    pub rates: HashMap<u32, (u32, Arc<Rates>)>,
     /// Offices of actors, by load.
     offices: HashMap<u32, Arc<Office>>,
     /// Source of the numbers of loads and handles.
@@ -149,6 +152,7 @@ impl Isolate {
             }
             self.caches.retain(|_, open| open.load != id);
             self.broker_clients.retain(|_, joined| joined.load != id);
+            self.rates.retain(|_, (load, _)| *load != id);
             if let Some(office) = self.offices.remove(&id) {
                 office.close();
             }
@@ -245,6 +249,7 @@ pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
             caches: HashMap::new(),
             brokers: HashMap::new(),
             broker_clients: HashMap::new(),
+            rates: HashMap::new(),
             offices: HashMap::new(),
             last: 0,
             kept_alive: 0,

@@ -43,11 +43,13 @@ export async function startService(accounts) {
     return [200, token];
   }
 
-  const server = createServer(async (request, response) => {
+  async function answer(request, response) {
     const account = /^\/accounts\/(\d+)\/digest$/.exec(request.url)?.[1];
     const [status, text] = account === undefined ? await login() : await digest(Number(account), request);
     response.writeHead(status).end(text);
-  });
+  }
+
+  const server = createServer((request, response) => void answer(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   service.url = `http://127.0.0.1:${server.address().port}`;

@@ -48,8 +48,8 @@ interface Report extends BrokerMetrics {
 
 /** A start or a drain that somebody waits for. */
 interface Waiting<T> {
-  resolve(value: T): void;
-  reject(error: Error): void;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
 }
 
 const EMPTY: Report = {

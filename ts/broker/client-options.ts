@@ -20,7 +20,9 @@ export interface ClientOptions {
   compression?: boolean | undefined;
   /** From how many characters of JSON a value for an original broker is compressed. Default: `CLIENT_COMPRESSION_THRESHOLD`, or 1024. */
   compressionThreshold?: number | undefined;
-  /** Refuse brokers that do not prove that they know the secret. Needs `secret`. Default: false. */
+  /**
+   * Refuse brokers that do not prove that they know the secret; one of this process need not. Needs `secret`. Default: false.
+   */
   requireAuthentication?: boolean | undefined;
   /** Go straight to the store of a broker that lives in this process, in whichever thread. Default: true. */
   inProcess?: boolean | undefined;

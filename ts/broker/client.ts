@@ -27,7 +27,7 @@ import type {
   Stats,
   WatchOptions,
 } from './client-types';
-import { Flight } from './flight';
+import { Flight, refuseRecursion } from './flight';
 import { Kind } from './frames';
 import { NO_TOKEN, requestLease, requestRelease, requestRenew } from './lease-requests';
 import type { Response } from './line-requests';
@@ -167,7 +167,7 @@ export class Client implements AsyncDisposable {
   /**
    * Adds to a number, which begins at 0, and resolves to the sum.
    * @param by default: 1
-   * @param ttl milliseconds that it lives from now on. Default: a number that is there keeps its time, a new one gets that of the broker
+   * @param ttl milliseconds that it lives from now on. Default: a number that is there keeps its time; a new one has the broker's `defaultTTL`, where that requires none
    * @throws (as a rejection) BrokerError `ERR_BROKER_NOT_A_NUMBER`, `ERR_BROKER_TTL_REQUIRED` (of a new one, where the broker requires a ttl)
    */
   async incr(key: string, by?: number, ttl?: number, options?: RequestOptions): Promise<number> {
@@ -212,7 +212,7 @@ export class Client implements AsyncDisposable {
    * The value of a key; where it is missing, the result of `compute`, which is stored. Of all that ask at the same time, in whichever process, one
    * computes, and the others wait; if that one dies, the next one computes. What `compute` throws rejects them all, and is not stored.
    * @param given the ttl in milliseconds, or options
-   * @throws (as a rejection) as `set`, and what `compute` throws
+   * @throws (as a rejection) as `set`, and what `compute` throws; NoizylabError `ERR_BROKER_RECURSION`: `compute` asks for the same key
    */
   async getOrSet<T>(
     key: string,
@@ -221,6 +221,7 @@ export class Client implements AsyncDisposable {
   ): Promise<T> {
     checkKey(key);
     read.callback('compute', compute);
+    refuseRecursion(this.pipe, key);
     const options = typeof given === 'number' ? { ttl: given } : read.object('options', given);
     const { signal, timeout = Infinity } = options;
     const time = this.#ttl('getOrSet', options.ttl);

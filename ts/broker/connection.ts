@@ -10,7 +10,7 @@ export interface Connection {
   readonly done: boolean;
   /**
    * Takes over the frame `bytes[start..end]`, which stays as it is until it is answered; it leaves with the next `flush`, if not before.
-   * @param slot the request that it is of, if it is to be answered
+   * @param slot the request that it is of, if it is to be answered; it is marked as sent as soon as it may arrive
    * @returns false: the connection is gone, and the frame was not taken
    */
   send(bytes: Buffer, start: number, end: number, slot: Slot | undefined): boolean;

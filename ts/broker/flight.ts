@@ -1,7 +1,10 @@
 /** A computation that this client runs for all who ask for a missing value. */
-import { encodeError } from '../bridge/wire-error';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { encodeError, isError } from '../bridge/wire-error';
 import { toError } from '../cache/thrown';
-import { readTrue } from './answers';
+import { NoizylabError } from '../errors';
+import { readFlag, readTrue } from './answers';
+import { BrokerError } from './errors';
 import { Kind } from './frames';
 import type { Link } from './link';
 import { State, type Slot } from './pending';
@@ -9,6 +12,30 @@ import { encode, Tag, tagOf, type Encoded } from './values';
 
 const STORE = 1;
 const DROP = 0;
+/** An error that is longer, as text on the wire, is told in short. */
+const LONGEST_ERROR = 16 * 1024;
+const LONGEST_MESSAGE = 1024;
+
+/** A computation that runs, and the one that it runs in. */
+interface Running {
+  readonly pipe: string;
+  readonly key: string;
+  readonly outer: Running | undefined;
+}
+
+/** The computations that the code which runs now is a part of. */
+const running = new AsyncLocalStorage<Running>();
+
+/** @throws NoizylabError `ERR_BROKER_RECURSION`: the value of this key is being computed by who asks for it now */
+export function refuseRecursion(pipe: string, key: string): void {
+  for (let one = running.getStore(); one !== undefined; one = one.outer) {
+    if (one.key === key && one.pipe === pipe)
+      throw new NoizylabError(
+        'ERR_BROKER_RECURSION',
+        `the computation of '${key}' asks for the value of '${key}': it would wait for itself`,
+      );
+  }
+}
 
 /** What the broker has asked this client to compute. */
 export class Flight {
@@ -27,21 +54,23 @@ export class Flight {
 
   /** Computes the value and tells the broker, and by it all who wait. Rejects with what `compute` throws. */
   async run<T>(compute: (key: string) => T | PromiseLike<T>): Promise<T> {
+    const { key, link } = this;
     let value: T;
     let tag: number;
     let encoded: Encoded;
     try {
-      value = await compute(this.key);
+      const here = { pipe: link.pipe, key, outer: running.getStore() };
+      value = await running.run(here, () => compute(key));
       tag = tagOf(value);
       encoded = encode(value, tag);
     } catch (error) {
       // The caller is told in any case; the others, if they can be.
-      if (this.#isExpected())
-        await this.#land(Tag.error, encodeError(toError(error), undefined), DROP).catch(() => undefined);
+      if (this.#isExpected()) await this.#fail(error);
       throw error;
     }
     // Where the connection was lost, the next in line computes already; this value is as good.
-    await (this.#isExpected() ? this.#land(tag, encoded, STORE) : this.#set(tag, encoded));
+    if (this.#isExpected()) await this.#succeed(tag, encoded);
+    else await this.#offer(tag, encoded);
     return value;
   }
 
@@ -49,24 +78,60 @@ export class Flight {
     return this.slot.number === this.number && this.slot.state === State.lasting;
   }
 
+  async #succeed(tag: number, encoded: Encoded): Promise<void> {
+    try {
+      await this.#land(tag, encoded, STORE);
+    } catch (error) {
+      // It may have been refused before it left: then the others wait still.
+      await this.#fail(error);
+      throw error;
+    }
+    this.#landed();
+  }
+
+  /** Tells those who wait that there will be no value; where that cannot be told, the next one computes. */
+  async #fail(error: unknown): Promise<void> {
+    try {
+      await this.#land(Tag.error, told(error), DROP);
+    } catch (failure) {
+      // The broker's own word: it expects nothing any more.
+      if (!(failure instanceof BrokerError) && this.#isExpected()) this.link.withdraw(this.slot, failure);
+    }
+    this.#landed();
+  }
+
+  #landed(): void {
+    if (this.#isExpected()) this.link.landed(this.slot);
+  }
+
   #land(tag: number, encoded: Encoded, flags: number): Promise<unknown> {
-    const { link, slot } = this;
+    const { link } = this;
     const landing = link.begin(Kind.land, tag, this.key, undefined);
     const { writer } = link;
     writer.uint32(this.number);
     writer.double(this.ttl);
     writer.byte(flags);
     writer.encoded(encoded);
-    const landed = link.end(landing, readTrue);
-    link.landed(slot);
-    return landed;
+    return link.end(landing, readTrue);
   }
 
-  #set(tag: number, encoded: Encoded): Promise<unknown> {
+  /** Stores the value, unless there is one meanwhile. */
+  #offer(tag: number, encoded: Encoded): Promise<unknown> {
     const { link } = this;
-    const slot = link.begin(Kind.set, tag, this.key, undefined);
-    link.writer.double(this.ttl);
-    link.writer.encoded(encoded);
-    return link.end(slot, readTrue);
+    const slot = link.begin(Kind.cas, tag, this.key, undefined);
+    const { writer } = link;
+    writer.double(this.ttl);
+    writer.byte(Tag.none);
+    writer.counted('');
+    writer.encoded(encoded);
+    return link.end(slot, readFlag);
   }
+}
+
+/** An error as it travels to those who wait. */
+function told(error: unknown): string {
+  const text = encodeError(toError(error), undefined);
+  if (text.length <= LONGEST_ERROR) return text;
+  const message = isError(error) ? error.message : 'the computation threw what is too long to be told';
+  return encodeError(new Error(message.slice(0, LONGEST_MESSAGE)), undefined);
 }

@@ -68,7 +68,6 @@ export class LineConnection implements Connection {
       this.#host.succeed(slot, request.result([]));
       return true;
     }
-    slot.sent = false;
     const call = { slot, number: slot.number, request, responses: [] };
     for (const json of request.lines)
       this.#queue.push({ call, bytes: Buffer.from(`${signedLine(json, this.#config.secret)}\n`) });

@@ -6,30 +6,23 @@
  * order in which it was asked for. One timer looks after all timeouts.
  */
 import { performance } from 'node:perf_hooks';
-import { clearTimeout, setTimeout } from 'node:timers';
 import { decodeError } from '../bridge/wire-error';
 import { fromError } from '../cache/thrown';
 import { NoizylabError } from '../errors';
 import { onAbort } from '../parallel/abort';
+import { Alarm } from './alarm';
+import { Attempts, isTransient } from './attempts';
 import { readTimeout, type ClientConfig, type RequestOptions } from './client-options';
-import type { Attempt, Connection, Host } from './connection';
+import type { Connection, Host } from './connection';
 import { BrokerError, connectionLost, refusal, timedOut } from './errors';
 import { Answer, FrameWriter, HEADER, Kind, UNANSWERED } from './frames';
-import { connectSocket } from './hello';
-import { LocalConnection } from './local-connection';
+import { KeepAlive } from './keep-alive';
 import { packed } from './packed';
 import { Pending, State, Turn, type ReadAnswer, type Slot } from './pending';
-import { DELAYS, isTransient } from './retries';
 import { read, Tag } from './values';
 
 // Kept from before a test suite may replace it: the link must not stop then.
 const nextTick = process.nextTick.bind(process);
-
-/** The longest wait of a Node.js timer, in milliseconds. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
-/** So long the process is kept alive after the last answer, in milliseconds. */
-const IDLE_MS = 5;
 
 /** Requests that do the same when they are sent a second time, because nobody knows whether they arrived. */
 const REPEATABLE = new Set<number>([
@@ -79,32 +72,27 @@ export class Link implements Host {
   readonly #pending = new Pending();
   readonly #waiting = new Set<Slot>();
   #connection: Connection | undefined;
-  #attempt: Attempt | undefined;
-  #attemptBegan = -Infinity;
-  #rest: NodeJS.Timeout | undefined;
   #writing: Slot | undefined;
   #signal: AbortSignal | undefined;
   #turn = new Turn();
   #turnEnds = false;
-  #timer: NodeJS.Timeout | undefined;
-  #timerDue = Infinity;
-  /** Requests that keep the process alive. */
-  #held = 0;
+  readonly #alive = new KeepAlive((on) => this.#connection?.hold(on));
+  readonly #alarm = new Alarm(() => this.#giveUpLate());
+  readonly #attempts: Attempts;
+  /** Requests to take back when the turn ends. */
+  #withdrawn: number[] = [];
+  /** A listener is told of an event: the writer's memory may hold it. */
+  #telling = false;
   #closed = false;
   #retiring = false;
-  /** Nobody waits, or did a moment ago: whether the connection keeps the process alive is not decided anew for each request. */
-  #idle: NodeJS.Timeout | undefined;
-  readonly #letGo = (): void => {
-    this.#idle = undefined;
-    if (this.#held === 0) this.#connection?.hold(false);
-  };
   readonly #endTurn = (): void => this.#finishTurn();
-  readonly #expire = (): void => this.#giveUpLate();
 
   constructor(
     readonly pipe: string,
     readonly config: ClientConfig,
-  ) {}
+  ) {
+    this.#attempts = new Attempts(pipe, config, this, this.#waiting);
+  }
 
   /**
    * Begins a request: the frame up to its key. What else it has is written to `writer`, then comes `end`.
@@ -171,20 +159,16 @@ export class Link implements Host {
 
   /** Whether somebody waits for the events of a request keeps the process alive. */
   hold(slot: Slot, on: boolean): void {
-    if (on && slot.state === State.lasting && !slot.held) this.#hold(slot);
-    else if (!on) this.#unhold(slot);
+    if (on && slot.state === State.lasting && !slot.held) this.#alive.hold(slot);
+    else if (!on) this.#alive.release(slot);
   }
 
   /** Ends the link; what is pending rejects with `ERR_BROKER_CLOSED`. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#attempt?.cancel();
-    clearTimeout(this.#rest);
-    clearTimeout(this.#timer);
-    clearTimeout(this.#idle);
-    this.#timer = undefined;
-    this.#timerDue = Infinity;
+    this.#attempts.stop();
+    this.#alarm.stop();
     const connection = this.#connection;
     this.#connection = undefined;
     for (const slot of this.#pending.slots) {
@@ -201,7 +185,7 @@ export class Link implements Host {
   }
 
   ready(connection: Connection): void {
-    this.#attempt = undefined;
+    this.#attempts.over();
     this.#connection = connection;
     const waiting = [...this.#waiting].toSorted((a, b) => a.order - b.order);
     this.#waiting.clear();
@@ -212,17 +196,17 @@ export class Link implements Host {
     }
     this.writer.reuse = this.#connection?.done ?? false;
     this.#connection?.flush();
-    this.#connection?.hold(this.#held > 0 || this.#idle !== undefined);
+    this.#connection?.hold(this.#alive.on);
   }
 
   failed(error: Error): void {
-    this.#attempt = undefined;
-    this.#retryLater(error, this.#waiting, this.#attemptBegan);
+    this.#attempts.failed(error);
   }
 
   lost(connection: Connection, error: Error): void {
     if (connection !== this.#connection) return;
     this.#connection = undefined;
+    this.#withdrawn = [];
     this.writer.reuse = false;
     connection.close();
     const again = new Set<Slot>();
@@ -240,7 +224,7 @@ export class Link implements Host {
         this.refuse(slot, isTransient(error) ? connectionLost(error) : error);
       }
     }
-    this.#retryLater(error, again, Infinity);
+    this.#attempts.again(error, again);
   }
 
   answer(bytes: Buffer, at: number, end: number): void {
@@ -263,7 +247,9 @@ export class Link implements Host {
         this.#compute(slot);
         break;
       case Answer.event:
+        this.#telling = true;
         slot.listener?.event(bytes, at, end);
+        this.#telling = false;
         break;
       case Answer.end: {
         const { listener } = slot;
@@ -318,10 +304,7 @@ export class Link implements Host {
 
   #send(slot: Slot, connection: Connection): void {
     if (slot.end - slot.start > connection.maxValueSize && !this.#fit(slot, connection)) return;
-    slot.sent = true;
-    if (connection.send(slot.bytes, slot.start, slot.end, slot)) return;
-    slot.sent = false;
-    this.#waiting.add(slot);
+    if (!connection.send(slot.bytes, slot.start, slot.end, slot)) this.#waiting.add(slot);
   }
 
   /** Makes a long frame one that the broker takes, or refuses it. */
@@ -343,7 +326,7 @@ export class Link implements Host {
   #await(slot: Slot): void {
     // The frame of a request that may wait for long must not keep a whole chunk; one that was handed over will be overwritten.
     if (this.writer.reuse || LASTING.has(slot.kind)) ownFrame(slot);
-    this.#hold(slot);
+    this.#alive.hold(slot);
     const turn = this.#turn;
     slot.turn = turn;
     if (slot.timeout < turn.soonest) turn.soonest = slot.timeout;
@@ -358,12 +341,13 @@ export class Link implements Host {
 
   #finishTurn(): void {
     this.#turnEnds = false;
+    if (this.#withdrawn.length > 0) this.#writeCancels();
     this.#connection?.flush();
     const turn = this.#turn;
     turn.at = performance.now();
     this.#turn = new Turn();
-    this.#expireAt(turn.at + turn.soonest, turn.at);
-    if (this.#waiting.size > 0) this.#connect();
+    this.#alarm.at(turn.at + turn.soonest, turn.at);
+    if (this.#waiting.size > 0 && this.#connection === undefined) this.#attempts.connect();
   }
 
   #listen(slot: Slot, signal: AbortSignal): void {
@@ -401,7 +385,7 @@ export class Link implements Host {
     slot.state = State.lasting;
     slot.release?.();
     slot.release = undefined;
-    this.#unhold(slot);
+    this.#alive.release(slot);
     resolve(value);
   }
 
@@ -416,27 +400,33 @@ export class Link implements Host {
       slot.state = State.abandoned;
       slot.release?.();
       slot.release = undefined;
-      this.#unhold(slot);
+      this.#alive.release(slot);
       this.#sendCancel(slot);
     } else {
       this.#finish(slot);
     }
-    if (this.#waiting.size === 0) this.#stopTrying();
+    if (this.#waiting.size === 0) this.#attempts.stop();
   }
 
-  #sendCancel(slot: Slot): void {
-    if (this.#connection === undefined || !LASTING.has(slot.kind)) return;
+  #sendCancel({ kind, number }: Slot): void {
+    if (this.#connection === undefined || !LASTING.has(kind)) return;
+    this.#withdrawn.push(number);
+    if (this.#telling) this.#endTurnLater();
+    else this.#writeCancels();
+  }
+
+  #writeCancels(): void {
     const { writer } = this;
-    writer.begin(UNANSWERED, Kind.cancel, Tag.none, '');
-    writer.uint32(slot.number);
-    writer.complete();
-    this.#connection.send(writer.bytes, writer.start, writer.end, undefined);
+    for (const number of this.#withdrawn.splice(0)) {
+      writer.begin(UNANSWERED, Kind.cancel, Tag.none, '');
+      writer.uint32(number);
+      writer.complete();
+      this.#connection?.send(writer.bytes, writer.start, writer.end, undefined);
+    }
     this.#endTurnLater();
   }
 
   #giveUpLate(): void {
-    this.#timer = undefined;
-    this.#timerDue = Infinity;
     const now = performance.now();
     let next = Infinity;
     for (const slot of this.#pending.slots) {
@@ -446,85 +436,11 @@ export class Link implements Host {
       if (due <= now) this.#giveUp(slot, timedOut());
       else if (due < next) next = due;
     }
-    this.#expireAt(next, now);
-  }
-
-  #expireAt(due: number, now: number): void {
-    if (due >= this.#timerDue) return;
-    this.#timerDue = due;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#expire, Math.min(Math.ceil(due - now), LONGEST_TIMER)).unref();
-  }
-
-  #connect(): void {
-    if (this.#connection !== undefined || this.#attempt !== undefined || this.#closed) return;
-    clearTimeout(this.#rest);
-    this.#rest = undefined;
-    this.#attemptBegan = performance.now();
-    try {
-      const { inProcess, secret } = this.config;
-      const local = inProcess ? LocalConnection.open(this.pipe, secret, this) : undefined;
-      if (local !== undefined) {
-        this.debug(`Connected to: ${this.pipe}`);
-        this.ready(local);
-      } else {
-        this.#attempt = connectSocket(this.pipe, this.config, this);
-      }
-    } catch (error) {
-      this.failed(error as Error);
-    }
-  }
-
-  /** Those whose turn it was when the attempt began wait for the next one, if there is to be one; the others wait as before. */
-  #retryLater(error: Error, those: ReadonlySet<Slot>, began: number): void {
-    const now = performance.now();
-    let told = false;
-    for (const slot of those) {
-      if (slot.nextTry > began) continue;
-      const delay = DELAYS[slot.attempts];
-      const since = Number.isNaN(slot.turn.at) ? 0 : now - slot.turn.at;
-      if (!isTransient(error) || delay === undefined || since + delay >= slot.timeout) {
-        this.refuse(slot, error);
-        continue;
-      }
-      slot.attempts++;
-      slot.nextTry = now + delay;
-      if (!told) {
-        const code = String((error as NodeJS.ErrnoException).code);
-        this.debug(
-          `Connection failed (${code}), retrying in ${delay}ms (attempt ${slot.attempts}/${DELAYS.length})`,
-        );
-      }
-      told = true;
-    }
-    if (this.#waiting.size === 0 || this.#closed) return;
-    let next = Infinity;
-    for (const slot of this.#waiting) next = Math.min(next, slot.nextTry);
-    clearTimeout(this.#rest);
-    this.#rest = setTimeout(() => this.#connect(), Math.max(0, Math.ceil(next - now)));
-  }
-
-  /** Nobody waits for a connection any more. */
-  #stopTrying(): void {
-    this.#attempt?.cancel();
-    this.#attempt = undefined;
-    clearTimeout(this.#rest);
-    this.#rest = undefined;
-  }
-
-  #hold(slot: Slot): void {
-    slot.held = true;
-    if (this.#held++ === 0 && this.#idle === undefined) this.#connection?.hold(true);
-  }
-
-  #unhold(slot: Slot): void {
-    if (!slot.held) return;
-    slot.held = false;
-    if (--this.#held === 0 && this.#idle === undefined) this.#idle = setTimeout(this.#letGo, IDLE_MS).unref();
+    this.#alarm.at(next, now);
   }
 
   #finish(slot: Slot): void {
-    this.#unhold(slot);
+    this.#alive.release(slot);
     if (slot.release !== undefined) {
       slot.release();
       slot.release = undefined;

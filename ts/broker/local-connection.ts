@@ -8,6 +8,7 @@ import type { Connection, Host } from './connection';
 import { BrokerError, connectionLost } from './errors';
 import { FrameWriter, HEADER, Kind } from './frames';
 import { agreedLimits, helloRequest } from './hello';
+import type { Slot } from './pending';
 import type { Limits } from './socket-connection';
 import { Tag } from './values';
 
@@ -45,13 +46,18 @@ export class LocalConnection implements Connection, Channel {
     return handle === 0 ? undefined : new LocalConnection(bridge, handle, host);
   }
 
-  send(bytes: Buffer, start: number, end: number): boolean {
+  send(bytes: Buffer, start: number, end: number, slot: Slot | undefined): boolean {
     if (this.#gone) return false;
+    if (slot !== undefined) slot.sent = true;
     const frame = start === 0 ? bytes : Buffer.from(bytes.subarray(start, end));
     const length = this.#native.brokerExchange(this.#handle, frame, end - start);
     if (length > 0) this.#answers(frame, 0, length);
     else if (length < 0) this.#fetch(-length);
-    else if (length !== 0) return this.#end();
+    else if (length !== 0) {
+      if (slot !== undefined) slot.sent = false;
+      this.#end();
+      return false;
+    }
     return true;
   }
 
@@ -79,12 +85,11 @@ export class LocalConnection implements Connection, Channel {
   }
 
   /** The broker has stopped. */
-  #end(): false {
+  #end(): void {
     if (!this.#gone) {
       this.close();
       this.#host.lost(this, connectionLost());
     }
-    return false;
   }
 
   /** Takes answers that did not fit. */

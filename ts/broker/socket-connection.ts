@@ -3,6 +3,7 @@ import { Assembler } from './assembler';
 import type { Connection, Host } from './connection';
 import { connectionLost } from './errors';
 import { FrameWriter, HEADER, Kind, UNANSWERED } from './frames';
+import type { Slot } from './pending';
 import type { PipeSocket } from './pipe-socket';
 import { RECORD_HEADER, type Records } from './records';
 import { Tag } from './values';
@@ -69,7 +70,8 @@ export class SocketConnection implements Connection {
     this.flush();
   }
 
-  send(bytes: Buffer, start: number, end: number): boolean {
+  send(bytes: Buffer, start: number, end: number, slot?: Slot): boolean {
+    if (slot !== undefined) slot.sent = true;
     if (bytes !== this.#bytes || start !== this.#end) {
       this.flush();
       this.#bytes = bytes;

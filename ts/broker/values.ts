@@ -1,6 +1,6 @@
 /**
- * Values, keys and times to live as they travel: a string as text, a `Buffer` or `Uint8Array` as bytes, all else as JSON text. Nothing that
- * JSON would lose silently is taken: `undefined`, functions, symbols, BigInt and circular objects are refused.
+ * Values, keys and times to live as they travel: a string as text, a `Buffer` or `Uint8Array` as bytes, all else as JSON text. `undefined`,
+ * functions, symbols, BigInt, circular objects and other kinds of binary data are refused; what stands inside of an object is as `JSON.stringify` has it.
  */
 import { promisify, types } from 'node:util';
 import { gunzip, gzipSync } from 'node:zlib';
@@ -52,6 +52,11 @@ export function encode(value: unknown, tag: number): Encoded {
 
 function toJson(value: unknown): string {
   let text: string | undefined;
+  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value))
+    throw typeError(
+      'ERR_BROKER_INVALID_VALUE',
+      `bytes must be a Buffer or Uint8Array, which comes back as a Buffer; given: ${describe(value)}`,
+    );
   try {
     // What it gives for `undefined`, functions and symbols is not in its type.
     text = JSON.stringify(value) as string | undefined;

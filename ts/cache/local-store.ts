@@ -168,6 +168,11 @@ export class LocalStore<K, V> implements Store<K, V> {
     for (const [key] of this.entries()) yield key;
   }
 
+  /** The keys in the order in which they came in; one that is set again keeps its place. */
+  inserted(): K[] {
+    return [...this.#slots.keys()].filter((key) => this.#fresh(key) !== undefined);
+  }
+
   *entries(): Generator<[K, V], undefined> {
     const keys = Array.from(this.#order.slots(), (slot) => this.#keys[slot] as K);
     while (keys.length > 0) {

@@ -27,7 +27,7 @@ export interface LRUCacheConfig<K, V> {
  * Most entries of an unshared cache. A `Map` of V8 has room for 2^24, those counted that were deleted since it was last tidied; it
  * tidies in place only when half of them are deleted, and throws otherwise. Half of its room can be filled and refilled for ever.
  */
-const MOST_ENTRIES = 2 ** 23;
+export const MOST_ENTRIES = 2 ** 23;
 const DEFAULT_ENTRIES = 1000;
 const DEFAULT_DECODED = 32_768;
 

@@ -99,6 +99,16 @@ pub enum Error {
         /// The bounds that were asked for.
         given: String,
     },
+    /// A shared rate limiter of this name was made with another limit or window.
+    #[error("the shared rate limiter '{name}' exists with {theirs}; given: {given}")]
+    RateMismatch {
+        /// The name.
+        name: String,
+        /// What it was made with.
+        theirs: String,
+        /// What was asked for.
+        given: String,
+    },
     /// A broker could not be started.
     #[error(transparent)]
     Broker(#[from] StartError),
@@ -129,6 +139,7 @@ impl Error {
             Self::CacheEntryTooLarge { .. } => "ERR_CACHE_ENTRY_TOO_LARGE",
             Self::CacheKeyTooLarge { .. } => "ERR_CACHE_KEY_TOO_LARGE",
             Self::CacheMismatch { .. } => "ERR_CACHE_MISMATCH",
+            Self::RateMismatch { .. } => "ERR_ACTOR_MISMATCH",
             Self::Broker(StartError::AlreadyRunning) => "ERR_BROKER_ALREADY_RUNNING",
             Self::Broker(StartError::NotASocket { .. }) => "ERR_BROKER_NOT_A_SOCKET",
             Self::Broker(StartError::UnsafeDirectory { .. }) => "ERR_BROKER_UNSAFE_DIRECTORY",

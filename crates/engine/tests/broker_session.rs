@@ -388,3 +388,22 @@ fn a_computation_passes_on_until_somebody_lands_it() {
     }
     assert_eq!(clients[1].get(b"key"), Ok(b"value".to_vec()));
 }
+
+/// A key that was set anew just after its time was over used to be told as set, and then as expired.
+#[test]
+fn what_watches_tell_is_in_the_order_in_which_it_happened() {
+    let core = core();
+    let mut watcher = Client::new(&core);
+    assert!(result(watcher.ask(kind::WATCH, 0, b"", &100u32.to_le_bytes())).is_ok());
+    let mut client = Client::new(&core);
+    let rest = [&0.01f64.to_le_bytes()[..], b"old"].concat();
+    assert!(result(client.ask(kind::SET, tag::TEXT, b"key", &rest)).is_ok());
+    let due = core.now() + 0.02;
+    while core.now() < due {
+        thread::yield_now();
+    }
+    client.set(b"key", b"new").expect("room");
+    client.ask(kind::DEL, 0, b"key", &[]);
+    let told: Vec<u8> = watcher.late().iter().map(|(_, _, _, body)| body[3]).collect();
+    assert_eq!(told, [1, 3, 1, 2]);
+}

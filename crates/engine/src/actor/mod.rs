@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //! - [`table`]: all processes and names of this operating system process; [`office`]: one thread's way to the others;
-//! - [`slots`]: the counters of all processes, in memory that every thread can map.
+//! - [`slots`]: the counters of all processes, in memory that every thread can map; [`rates`]: rate limiters that threads share.
 //!
 //! # Guarantees
 //! - A process and its names are gone from the table before anybody is told that its thread has ended.
@@ -11,5 +11,6 @@
 //! - Reading counters costs their process nothing.
 
 pub mod office;
+pub mod rates;
 pub mod slots;
 pub mod table;

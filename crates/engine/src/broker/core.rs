@@ -315,11 +315,7 @@ impl State {
                 session.owned.remove(&worker);
             }
         }
-        if !self.store.gone.is_empty() {
-            for key in std::mem::take(&mut self.store.gone) {
-                self.tell_change(Change::Expired, &key, f64::NAN, tag::NONE, &[]);
-            }
-        }
+        self.tell_expired();
         let next = self.next_deadline();
         let is_earlier = next < self.keeper_wakes;
         if is_earlier {
@@ -387,14 +383,23 @@ impl State {
         }
     }
 
+    /// Those who watch are told what was found to be expired.
+    fn tell_expired(&mut self) {
+        for key in std::mem::take(&mut self.store.gone) {
+            self.tell_change(Change::Expired, &key, f64::NAN, tag::NONE, &[]);
+        }
+    }
+
     /// A key has changed: computations of it are overtaken, and those who watch are told.
     pub fn changed(&mut self, change: Change, key: &[u8], ttl: f64, value_tag: u8, value: &[u8]) {
+        // What was in its place has expired before.
+        self.tell_expired();
         self.flights.overtake(key);
         self.tell_change(change, key, ttl, value_tag, value);
     }
 
     /// Tells those who watch.
-    pub fn tell_change(&mut self, change: Change, key: &[u8], ttl: f64, value_tag: u8, value: &[u8]) {
+    fn tell_change(&mut self, change: Change, key: &[u8], ttl: f64, value_tag: u8, value: &[u8]) {
         // A key of the other protocol that is no text cannot be told in this one.
         if self.watches.is_empty() || std::str::from_utf8(key).is_err() {
             return;

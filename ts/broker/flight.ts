@@ -82,6 +82,10 @@ export class Flight {
     try {
       await this.#land(tag, encoded, STORE);
     } catch (error) {
+      if ((error as { code?: unknown }).code === 'ERR_BROKER_CONNECTION_LOST') {
+        await this.#offer(tag, encoded);
+        return;
+      }
       // It may have been refused before it left: then the others wait still.
       await this.#fail(error);
       throw error;

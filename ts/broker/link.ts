@@ -135,7 +135,9 @@ export class Link implements Host {
     const connection = this.#connection;
     if (connection?.done) return this.#exchange(slot, connection);
     const answer = this.#promise(slot);
-    if (connection === undefined) this.#waiting.add(slot);
+    // Nobody but the broker that asked for a computation expects its outcome.
+    if (connection === undefined && slot.kind === Kind.land) this.refuse(slot, connectionLost());
+    else if (connection === undefined) this.#waiting.add(slot);
     else this.#send(slot, connection);
     if (slot.state === State.open) this.#await(slot);
     return answer;
@@ -216,7 +218,7 @@ export class Link implements Host {
       if (state !== State.open) {
         this.#finish(slot);
         listener?.ended(connectionLost(error));
-      } else if (!slot.sent || (slot.repeatable && isTransient(error))) {
+      } else if (slot.kind !== Kind.land && (!slot.sent || (slot.repeatable && isTransient(error)))) {
         if (slot.sent) again.add(slot);
         slot.sent = false;
         this.#waiting.add(slot);

@@ -26,8 +26,12 @@ impl Wake for Nobody {
 struct Kept(Mutex<Vec<u8>>);
 
 impl Mailbox for Kept {
-    fn deliver(&self, frame: Vec<u8>, _: Option<Credit>) {
-        self.0.lock().extend(frame);
+    fn deliver(&self, head: [u8; HEADER], body: Arc<[u8]>, _: Option<Credit>) {
+        self.0.lock().extend([&head[..], &body].concat());
+    }
+
+    fn hang_up(&self) -> bool {
+        false
     }
 }
 

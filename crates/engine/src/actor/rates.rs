@@ -45,10 +45,12 @@ impl Log {
         self.runs.back().map_or(0.0, |(_, total)| total - self.past)
     }
 
-    /// Drops what has left the window: all units of times up to `cutoff`.
-    fn advance(&mut self, cutoff: f64, now: f64) {
-        if self.runs.back().is_some_and(|&(time, _)| time > now) {
-            // The clock was set back: what would lie in the future counts as of now.
+    /// Drops what has left the window: all units of times up to `now - window`.
+    fn advance(&mut self, now: f64, window: f64) {
+        let cutoff = now - window;
+        // Whoever read the clock first may come second; that is no clock that was set back.
+        if self.runs.back().is_some_and(|&(time, _)| time > now + window) {
+            // It was: what would lie in the future counts as of now.
             let total = self.past + self.count();
             self.runs.clear();
             self.runs.push_back((now, total));
@@ -64,7 +66,7 @@ impl Log {
     fn add(&mut self, now: f64, cost: f64) {
         let total = self.past + self.count() + cost;
         match self.runs.back_mut() {
-            Some((time, last)) if *time == now => *last = total,
+            Some((time, last)) if *time >= now => *last = total,
             _ => self.runs.push_back((now, total)),
         }
     }
@@ -114,9 +116,8 @@ impl Rates {
     /// Whether `cost` units are let through at the time `now`; they are counted if `consume` and allowed.
     pub fn ask(&self, key: &str, cost: f64, now: f64, consume: bool) -> Answer {
         let mut logs = self.logs.lock();
-        let cutoff = now - self.window;
         let log = logs.by_key.get_mut(key).and_then(|log| {
-            log.advance(cutoff, now);
+            log.advance(now, self.window);
             (log.count() > 0.0).then_some(&*log)
         });
         let current = log.map_or(0.0, Log::count);
@@ -137,7 +138,7 @@ impl Rates {
                 Some(log) => log.add(now, cost),
                 None => logs.by_key.entry(key.into()).or_default().add(now, cost),
             }
-            logs.drop_some(cutoff, now);
+            logs.drop_some(now, self.window);
         }
         let remaining = if allowed { self.limit - current - taken } else { 0.0 };
         Answer { allowed, current, remaining, reset, retry_after }
@@ -146,7 +147,7 @@ impl Rates {
     /// Forgets what was counted for a key; whether there was anything at the time `now`.
     pub fn reset(&self, key: &str, now: f64) -> bool {
         let Some(mut log) = self.logs.lock().by_key.swap_remove(key) else { return false };
-        log.advance(now - self.window, now);
+        log.advance(now, self.window);
         log.count() > 0.0
     }
 
@@ -154,7 +155,7 @@ impl Rates {
     pub fn keys(&self, now: f64) -> Vec<String> {
         let mut logs = self.logs.lock();
         logs.by_key.retain(|_, log| {
-            log.advance(now - self.window, now);
+            log.advance(now, self.window);
             log.count() > 0.0
         });
         logs.by_key.keys().map(|key| key.to_string()).collect()
@@ -162,13 +163,13 @@ impl Rates {
 }
 
 impl Logs {
-    fn drop_some(&mut self, cutoff: f64, now: f64) {
+    fn drop_some(&mut self, now: f64, window: f64) {
         for _ in 0..LOOKS {
             if self.hand >= self.by_key.len() {
                 self.hand = 0;
             }
             let Some((_, log)) = self.by_key.get_index_mut(self.hand) else { return };
-            log.advance(cutoff, now);
+            log.advance(now, window);
             if log.count() > 0.0 {
                 self.hand += 1;
             } else {
@@ -222,10 +223,20 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_forgets_nothing() {
+    fn a_clock_that_is_set_back_forgets_nothing_and_holds_nothing_for_ever() {
         let rates = open("rates-clock", 2.0, 100.0).expect("new");
         rates.ask("key", 2.0, 1000.0, true);
         assert_eq!(rates.ask("key", 1.0, 500.0, false).retry_after, 100.0);
         assert!(rates.ask("key", 1.0, 600.0, false).allowed);
+    }
+
+    #[test]
+    fn who_read_the_clock_first_and_comes_second_changes_nothing() {
+        let rates = open("rates-race", 3.0, 100.0).expect("new");
+        rates.ask("key", 1.0, 0.0, true);
+        rates.ask("key", 1.0, 51.0, true);
+        assert!(rates.ask("key", 1.0, 50.0, true).allowed);
+        assert_eq!(rates.ask("key", 1.0, 52.0, false).retry_after, 48.0);
+        assert_eq!(rates.ask("key", 3.0, 120.0, false).retry_after, 31.0);
     }
 }

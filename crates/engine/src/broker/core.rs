@@ -22,7 +22,7 @@ use super::refusal::Refusal;
 use super::session::Mailbox;
 use super::store::Store;
 use super::watches::{Change, OnTheWay, Watch};
-use super::wire::{HEADER, Header, answer, tag, write_answer, write_refusal};
+use super::wire::{HEADER, Header, answer, tag};
 
 /// Longest time to live, in milliseconds: 34 years. Beyond, times would be too coarse to tell two of them apart.
 const LONGEST_TTL: f64 = (1u64 << 40) as f64;
@@ -70,13 +70,12 @@ pub(super) struct SessionState {
 }
 
 impl SessionState {
-    /// Hands over a late answer. A client that takes in none of them is left alone.
-    fn deliver(&self, frame: Vec<u8>) {
-        let (credit, fits) = self.on_the_way.credit(frame.len());
-        if fits {
-            self.mailbox.deliver(frame, Some(credit));
-        } else {
-            self.mailbox.hang_up();
+    /// Hands over a late answer. A client that takes in none of them is given up. `is_shared`: its body is counted already.
+    fn deliver(&self, request: u32, kind: u8, tag: u8, body: &Arc<[u8]>, is_shared: bool) {
+        let head = Header { length: body.len() as u32, id: request, kind, tag, key: 0 };
+        let (credit, fits) = self.on_the_way.credit(HEADER + if is_shared { 0 } else { body.len() });
+        if fits || !self.mailbox.hang_up() {
+            self.mailbox.deliver(head.bytes(), Arc::clone(body), Some(credit));
         }
     }
 }
@@ -263,23 +262,19 @@ impl Core {
     /// Forgets all; those who wait are told. Nothing is accepted from now on.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+        let word: Arc<[u8]> = Refusal::Stopped.word().as_bytes().into();
         let mut state = self.lock();
         for (&session, SessionState { mailbox, pending, .. }) in &state.sessions {
             for (&request, waits) in pending {
-                let mut frame = Vec::new();
-                match waits {
-                    Pending::Watch => {
-                        let word = Refusal::Stopped.word().as_bytes();
-                        write_answer(&mut frame, request, answer::END, tag::TEXT, &[word]);
+                let kind = match waits {
+                    Pending::Watch => answer::END,
+                    Pending::Flight { key } if state.flights.is_owner(key, Asker { session, request }) => {
+                        continue;
                     }
-                    Pending::Flight { key } if state.flights.is_owner(key, Asker { session, request }) => {}
-                    Pending::Flight { .. } | Pending::Lease { .. } => {
-                        write_refusal(&mut frame, request, Refusal::Stopped);
-                    }
-                }
-                if !frame.is_empty() {
-                    mailbox.deliver(frame, None);
-                }
+                    Pending::Flight { .. } | Pending::Lease { .. } => answer::ERROR,
+                };
+                let head = Header { length: word.len() as u32, id: request, kind, tag: tag::TEXT, key: 0 };
+                mailbox.deliver(head.bytes(), Arc::clone(&word), None);
             }
             mailbox.gone();
         }
@@ -311,7 +306,10 @@ impl State {
             }
         }
         for (session, worker) in std::mem::take(&mut self.leases.ended) {
-            if let Some(session) = self.sessions.get_mut(&session) {
+            // It may have another one by now.
+            if !self.leases.is_owned(session, &worker)
+                && let Some(session) = self.sessions.get_mut(&session)
+            {
                 session.owned.remove(&worker);
             }
         }
@@ -338,18 +336,30 @@ impl State {
     }
 
     /// Answers a request that waited; it waits no more.
-    pub fn answer(&mut self, asker: Asker, frame: Vec<u8>) {
-        if let Some(session) = self.sessions.get_mut(&asker.session) {
-            session.pending.remove(&asker.request);
-            session.deliver(frame);
+    pub fn answer(&mut self, asker: Asker, kind: u8, tag: u8, body: &[u8]) {
+        self.answer_all([asker], kind, tag, &body.into());
+    }
+
+    /// Answers requests that waited for the same.
+    pub fn answer_all(
+        &mut self,
+        askers: impl IntoIterator<Item = Asker>,
+        kind: u8,
+        tag: u8,
+        body: &Arc<[u8]>,
+    ) {
+        let mut told = HashSet::new();
+        for Asker { session: id, request } in askers {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.pending.remove(&request);
+                session.deliver(request, kind, tag, body, !told.insert(id));
+            }
         }
     }
 
     /// Answers a request that waited with a refusal.
     pub fn refuse(&mut self, asker: Asker, refusal: Refusal) {
-        let mut frame = Vec::with_capacity(HEADER + 24);
-        write_refusal(&mut frame, asker.request, refusal);
-        self.answer(asker, frame);
+        self.answer(asker, answer::ERROR, tag::TEXT, refusal.word().as_bytes());
     }
 
     fn tell_lease(&mut self, now: f64, waiter: &Waiter, outcome: Result<u32, Refusal>) {
@@ -366,20 +376,16 @@ impl State {
                 if wanted.token != super::leases::OPEN {
                     session.owned.insert(Arc::clone(&wanted.worker));
                 }
-                let mut frame = Vec::with_capacity(HEADER + 20);
-                let parts: &[&[u8]] = &[&value.to_le_bytes(), &wanted.token];
-                write_answer(&mut frame, asker.request, answer::OK, tag::BYTES, parts);
-                self.answer(asker, frame);
+                let body = [&value.to_le_bytes()[..], &wanted.token].concat();
+                self.answer(asker, answer::OK, tag::BYTES, &body);
             }
         }
     }
 
     /// Somebody else computes from now on.
     pub fn pass_on(&mut self, next: Asker) {
-        let mut frame = Vec::with_capacity(HEADER);
-        write_answer(&mut frame, next.request, answer::COMPUTE, tag::NONE, &[]);
         if let Some(session) = self.sessions.get(&next.session) {
-            session.deliver(frame);
+            session.deliver(next.request, answer::COMPUTE, tag::NONE, &Arc::from([]), false);
         }
     }
 
@@ -405,30 +411,32 @@ impl State {
             return;
         }
         let Self { watches, sessions, store, .. } = self;
+        let mut event: Option<Arc<[u8]>> = None;
+        let mut told = HashSet::new();
         watches.retain(|watch| {
             if !watch.sees(key) {
                 return true;
             }
-            let Asker { session, request } = watch.asker;
-            let Some(session) = sessions.get_mut(&session) else { return false };
-            let length = key.len() + 9 + value.len();
-            let mut frame = Vec::with_capacity(HEADER + length);
-            let credit = watch.credit(HEADER + length);
-            if credit.is_none() {
+            let Asker { session: id, request } = watch.asker;
+            let Some(session) = sessions.get_mut(&id) else { return false };
+            let body = event
+                .get_or_insert_with(|| [key, &[change as u8], &ttl.to_le_bytes(), value].concat().into());
+            // One who watches twice holds the body once.
+            let counted = HEADER + if told.insert(id) { body.len() } else { 0 };
+            let Some(credit) = watch.credit(counted) else {
                 let word = Refusal::WatchOverflow.word().as_bytes();
-                write_answer(&mut frame, request, answer::END, tag::TEXT, &[word]);
-                session.mailbox.deliver(frame, None);
                 session.pending.remove(&request);
+                session.deliver(request, answer::END, tag::TEXT, &word.into(), true);
                 return false;
-            }
-            let (length, key_length) = (length as u32, key.len() as u16);
-            Header { length, id: request, kind: answer::EVENT, tag: value_tag, key: key_length }
-                .write(&mut frame);
-            frame.extend_from_slice(key);
-            frame.push(change as u8);
-            frame.extend_from_slice(&ttl.to_le_bytes());
-            frame.extend_from_slice(value);
-            session.mailbox.deliver(frame, credit);
+            };
+            let head = Header {
+                length: body.len() as u32,
+                id: request,
+                kind: answer::EVENT,
+                tag: value_tag,
+                key: key.len() as u16,
+            };
+            session.mailbox.deliver(head.bytes(), Arc::clone(body), Some(credit));
             true
         });
         store.tells_expired = !watches.is_empty();

@@ -134,8 +134,12 @@ mod tests {
     struct Answers(Mutex<HashMap<u32, Vec<u8>>>);
 
     impl Mailbox for Answers {
-        fn deliver(&self, frame: Vec<u8>, _: Option<Credit>) {
-            let header = Header::read(&frame).expect("a header");
+        fn hang_up(&self) -> bool {
+            false
+        }
+
+        fn deliver(&self, head: [u8; HEADER], _: Arc<[u8]>, _: Option<Credit>) {
+            let header = Header::read(&head).expect("a header");
             self.0.lock().entry(header.id).or_default().push(header.kind);
         }
     }

@@ -209,9 +209,14 @@ impl Leases {
 
     /// Ends an owned lease of a session that is gone.
     pub fn abandon(&mut self, now: f64, worker: &[u8], session: u64) {
-        if self.by_worker.get(worker).is_some_and(|lease| lease.token != OPEN && lease.session == session) {
+        if self.is_owned(session, worker) {
             self.end(now, worker);
         }
+    }
+
+    /// Whether a worker holds a lease that is this session's own.
+    pub fn is_owned(&self, session: u64, worker: &[u8]) -> bool {
+        self.by_worker.get(worker).is_some_and(|lease| lease.token != OPEN && lease.session == session)
     }
 
     /// Ends a lease that was granted to somebody who was gone by then.

@@ -27,10 +27,15 @@ struct Isolate {
 }
 
 impl Mailbox for Isolate {
-    fn deliver(&self, frame: Vec<u8>, credit: Option<Credit>) {
-        let frame = Frame { layout: Layout::Mixed, count: 1, bytes: frame };
+    fn deliver(&self, head: [u8; HEADER], body: Arc<[u8]>, credit: Option<Credit>) {
+        let frame = Frame { layout: Layout::Mixed, count: 1, bytes: [&head[..], &body].concat() };
         let record = Record::notice(self.channel, RecordKind::BrokerFrame, 0, 1);
         self.outbox.send(Record { frame, credit, ..record });
+    }
+
+    /// An isolate of this process: there is nothing to hang up.
+    fn hang_up(&self) -> bool {
+        false
     }
 
     fn gone(&self) {

@@ -21,7 +21,7 @@ use super::server::hello;
 use super::store::{Store, Value};
 use super::values::{LONGEST_KEY, check_key};
 use super::watches::{Change, OnTheWay, Watch};
-use super::wire::{Header, Reader, answer, kind, tag, write_answer, write_flag, write_refusal};
+use super::wire::{HEADER, Header, Reader, answer, kind, tag, write_answer, write_flag, write_refusal};
 
 /// Dropped when what it hangs on has been handed over (or never can be).
 pub type Credit = Box<dyn Any + Send>;
@@ -35,11 +35,11 @@ const MOST_ANSWER: usize = 64 << 20;
 
 /// Where a session's late frames go. Called from any thread, under the broker's lock: neither method blocks.
 pub trait Mailbox: Send + Sync {
-    /// Takes a frame for the client.
-    fn deliver(&self, frame: Vec<u8>, credit: Option<Credit>);
+    /// Takes a frame for the client. Many may share a body.
+    fn deliver(&self, head: [u8; HEADER], body: Arc<[u8]>, credit: Option<Credit>);
 
-    /// The client takes nothing in: it is to be given up.
-    fn hang_up(&self) {}
+    /// The client takes nothing in: it is to be given up, if it is one that can be. Whether it is.
+    fn hang_up(&self) -> bool;
 
     /// The broker has stopped. Comes last.
     fn gone(&self) {}
@@ -487,17 +487,12 @@ impl Session {
                 Ok(ttl) if is_kept && landed.is_current => self.store(state, now, key, value, ttl),
                 outcome => outcome.map(|_| ()),
             };
-            for waiter in landed.waiters {
-                let mut frame = Vec::new();
-                match stored {
-                    Err(refusal) => write_refusal(&mut frame, waiter.request, refusal),
-                    Ok(()) => {
-                        let outcome = if value.tag == tag::ERROR { answer::ERROR } else { answer::OK };
-                        write_answer(&mut frame, waiter.request, outcome, value.tag, &[value.bytes]);
-                    }
-                }
-                state.answer(waiter, frame);
-            }
+            let (kind, tag, body) = match stored {
+                Err(refusal) => (answer::ERROR, tag::TEXT, refusal.word().as_bytes()),
+                Ok(()) if value.tag == tag::ERROR => (answer::ERROR, value.tag, value.bytes),
+                Ok(()) => (answer::OK, value.tag, value.bytes),
+            };
+            state.answer_all(landed.waiters, kind, tag, &body.into());
             stored
         })?;
         write_answer(out, header.id, answer::OK, tag::NONE, &[]);

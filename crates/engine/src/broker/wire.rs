@@ -78,12 +78,20 @@ impl Header {
         Some(Self { length: word(0), id: word(4), kind: bytes[8], tag: bytes[9], key })
     }
 
+    /// The header as it stands in a frame.
+    pub fn bytes(&self) -> [u8; HEADER] {
+        let (length, id, key) = (self.length.to_le_bytes(), self.id.to_le_bytes(), self.key.to_le_bytes());
+        let mut bytes = [0; HEADER];
+        bytes[0..4].copy_from_slice(&length);
+        bytes[4..8].copy_from_slice(&id);
+        bytes[8..10].copy_from_slice(&[self.kind, self.tag]);
+        bytes[10..12].copy_from_slice(&key);
+        bytes
+    }
+
     /// Appends the header.
     pub fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.length.to_le_bytes());
-        out.extend_from_slice(&self.id.to_le_bytes());
-        out.extend_from_slice(&[self.kind, self.tag]);
-        out.extend_from_slice(&self.key.to_le_bytes());
+        out.extend_from_slice(&self.bytes());
     }
 }
 

@@ -102,7 +102,7 @@ impl Connection {
                 Event::Late => Step::Incomplete,
                 Event::Deadline => self.conversation.give_up(&mut self.out),
             };
-            self.collect_letters();
+            self.collect_letters().await?;
             self.write().await?;
             spinner::touch(self.core.config().spin);
             match step {
@@ -147,7 +147,7 @@ impl Connection {
         let mut is_next = false;
         loop {
             // Before the request: what happened earlier is told earlier.
-            self.collect_letters();
+            self.collect_letters().await?;
             if self.out.capacity() == 0 {
                 self.out = buffers::take();
             }
@@ -185,12 +185,20 @@ impl Connection {
         }
     }
 
-    fn collect_letters(&mut self) {
-        if self.letters.is_any() {
-            let (frames, credits) = self.letters.take();
+    /// Puts late frames into `out`; many are written portion by portion.
+    async fn collect_letters(&mut self) -> io::Result<()> {
+        while self.letters.is_any() {
+            let mut frames = Vec::new();
+            self.letters.take(HIGH_WATER, &mut frames, &mut self.credits);
+            if frames.is_empty() {
+                break;
+            }
             self.conversation.late(&frames, &mut self.out);
-            self.credits.extend(credits);
+            if self.letters.is_any() || self.out.len() >= HIGH_WATER {
+                self.write().await?;
+            }
         }
+        Ok(())
     }
 
     /// Writes all that is to be written.

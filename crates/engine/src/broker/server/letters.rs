@@ -1,13 +1,15 @@
 //! Late frames of a connection: answers that had to wait, and events. They are bounded by whoever sends them: a session waits for
 //! so many answers, and an event holds a credit until it is written.
 
-use std::mem;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
 use crate::broker::session::{Credit, Mailbox};
+use crate::broker::wire::HEADER;
 
 /// The mailbox of a connection.
 #[derive(Default)]
@@ -19,39 +21,33 @@ pub(super) struct Letters {
 
 #[derive(Default)]
 struct Inside {
-    frames: Vec<u8>,
-    credits: Vec<Credit>,
+    letters: VecDeque<Letter>,
     reader: Option<Waker>,
     is_over: bool,
 }
 
+/// A frame; others may share its body.
+struct Letter {
+    head: [u8; HEADER],
+    body: Arc<[u8]>,
+    credit: Option<Credit>,
+}
+
 impl Mailbox for Letters {
-    fn deliver(&self, mut frame: Vec<u8>, credit: Option<Credit>) {
+    fn deliver(&self, head: [u8; HEADER], body: Arc<[u8]>, credit: Option<Credit>) {
         let mut inside = self.inside.lock();
-        if inside.is_over {
-            return;
-        }
-        if inside.frames.is_empty() {
-            inside.frames = frame;
-        } else {
-            inside.frames.append(&mut frame);
-        }
-        inside.credits.extend(credit);
-        self.is_any.store(true, Ordering::Release);
-        if let Some(reader) = &inside.reader {
-            reader.wake_by_ref();
+        if !inside.is_over {
+            inside.letters.push_back(Letter { head, body, credit });
+            self.tell(&inside);
         }
     }
 
-    fn hang_up(&self) {
+    fn hang_up(&self) -> bool {
         let mut inside = self.inside.lock();
         inside.is_over = true;
-        inside.frames = Vec::new();
-        inside.credits.clear();
-        self.is_any.store(true, Ordering::Release);
-        if let Some(reader) = &inside.reader {
-            reader.wake_by_ref();
-        }
+        inside.letters = VecDeque::new();
+        self.tell(&inside);
+        true
     }
 }
 
@@ -66,12 +62,24 @@ impl Letters {
         self.inside.lock().is_over
     }
 
-    /// All that are there. The credits are to be dropped when the frames are written.
-    pub fn take(&self) -> (Vec<u8>, Vec<Credit>) {
+    /// Takes frames out until there are `most` bytes of them, or no more. The credits are to be dropped when the frames are written.
+    pub fn take(&self, most: usize, frames: &mut Vec<u8>, credits: &mut Vec<Credit>) {
         let mut inside = self.inside.lock();
-        self.is_any.store(inside.is_over, Ordering::Release);
-        let Inside { frames, credits, .. } = &mut *inside;
-        (mem::take(frames), mem::take(credits))
+        while frames.len() < most
+            && let Some(Letter { head, body, credit }) = inside.letters.pop_front()
+        {
+            frames.extend_from_slice(&head);
+            frames.extend_from_slice(&body);
+            credits.extend(credit);
+        }
+        self.is_any.store(inside.is_over || !inside.letters.is_empty(), Ordering::Release);
+    }
+
+    fn tell(&self, inside: &Inside) {
+        self.is_any.store(true, Ordering::Release);
+        if let Some(reader) = &inside.reader {
+            reader.wake_by_ref();
+        }
     }
 
     /// Ready when there are any.
@@ -80,7 +88,7 @@ impl Letters {
             return Poll::Ready(());
         }
         let mut inside = self.inside.lock();
-        if !inside.frames.is_empty() {
+        if inside.is_over || !inside.letters.is_empty() {
             return Poll::Ready(());
         }
         match &mut inside.reader {

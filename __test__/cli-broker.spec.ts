@@ -399,11 +399,11 @@ describe('broker start with a command', () => {
 });
 
 describe('broker check', () => {
-  test('ends with 0 where a broker answers, with 1 where it is full or there is none', async () => {
+  test('ends with 0 where a broker answers, full or not, and with 1 where there is none', async () => {
     const { pipe, child } = await startBroker(['--max-items', '1']);
     expect(await run('broker', 'check', '--pipe', pipe)).toMatchObject({ code: 0, stdout: 'healthy\n' });
     await ctl(pipe, 'set', 'key', 'value', '--ttl', '60000');
-    expect(await run('broker', 'check', '--pipe', pipe)).toMatchObject({ code: 1, stdout: 'degraded\n' });
+    expect(await run('broker', 'check', '--pipe', pipe)).toMatchObject({ code: 0, stdout: 'degraded\n' });
     child.process.kill('SIGTERM');
     await finish(child);
     expect(await run('broker', 'check', '--pipe', pipe, '--timeout', '200')).toMatchObject({

@@ -62,8 +62,8 @@ export declare function actorSegment(number: number): ArrayBuffer | undefined
 /** The number of a process's slot. */
 export declare function actorSlot(id: string): number | null
 
-/** Takes a name back. */
-export declare function actorUnname(name: string): void
+/** Takes a name back; where a process is given, only from that one. */
+export declare function actorUnname(name: string, id?: string | undefined | null): void
 
 /** The id of the process of a name. */
 export declare function actorWhereis(name: string): string | null
@@ -222,6 +222,12 @@ export declare function hostTake(key: number, host: number, into: Uint8Array): n
 
 /** Whether this load wants the isolate to stay alive: it has promises to settle. */
 export declare function keepAlive(load: number, keep: boolean): void
+
+/** A number that grows with each record that is sent to this load, as one u32 in an `ArrayBuffer`; `undefined` where foreign memory is refused. */
+export declare function outboxMail(load: number): ArrayBuffer | undefined
+
+/** Whether this load looks for records by itself from now on, and is not woken. Turned off, `true`: something waits that nobody will announce. */
+export declare function outboxPoll(load: number, on: boolean): boolean
 
 /** Asks for a record once at most `most` tasks wait. */
 export declare function processorAwaitRoom(handle: number, most: number): void

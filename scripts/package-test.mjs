@@ -201,7 +201,9 @@ async function checkTypes(project, packed, snippets) {
     return file;
   });
   const names = packed.map(({ name, manifest }) => manifest.types && name).filter(Boolean);
-  writeFileSync(join(project, 'all.mts'), names.map((name) => `export * from '${name}';\n`).join(''));
+  // Each under a name of its own: two systems may give the same name to different types.
+  const all = names.map((name, at) => `export * as all${at} from '${name}';\n`);
+  writeFileSync(join(project, 'all.mts'), all.join(''));
   const compilerOptions = {
     target: 'es2022', // an ordinary project's: the typings may not ask for a newer library
     module: 'nodenext',

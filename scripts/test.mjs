@@ -53,9 +53,11 @@ const STEPS = [
   },
   {
     name: 'prove',
-    title: 'model checks of the lock-free parts, in full',
+    title:
+      'model checks of the lock-free parts in full, properties on many more inputs, supervision for a minute',
+    needs: ['dist', 'native'],
     onDemand: true,
-    run: () => modelTest({ LOOM_MAX_PREEMPTIONS: '3', NEXTEST_PROFILE: 'prove' }),
+    run: prove,
   },
   { name: 'native', title: 'release build of the addon', run: native },
   {
@@ -113,6 +115,15 @@ async function clippy() {
 
 async function modelTest(env) {
   await cargoTest(['-p', 'noizylab-lockfree', '--features', 'model'], env);
+}
+
+/** What takes too long for every run. */
+async function prove() {
+  const env = { NEXTEST_PROFILE: 'prove' };
+  await modelTest({ ...env, LOOM_MAX_PREEMPTIONS: '3' });
+  const properties = ['--test', 'broker_lines', '--test', 'broker_session'];
+  await cargoTest(['-p', 'noizylab-engine', ...properties], { ...env, PROPTEST_CASES: '5000' });
+  await node([bin('jest'), 'actor-faults'], { env: { NODE_ENV: 'test', NOIZYLAB_PROVE: '1' } });
 }
 
 /** Runs the tests with nextest; where it is missing, with `cargo test`: the same tests, one crate after another. */

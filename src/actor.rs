@@ -85,10 +85,10 @@ pub fn actor_name(name: String, id: String) -> u32 {
     }
 }
 
-/// Takes a name back.
+/// Takes a name back; where a process is given, only from that one.
 #[napi]
-pub fn actor_unname(name: String) {
-    table::unname(&name);
+pub fn actor_unname(name: String, id: Option<String>) {
+    table::unname(&name, id.as_deref());
 }
 
 /// The id of the process of a name.

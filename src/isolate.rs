@@ -23,6 +23,7 @@ use noizylab_engine::processor::Processor;
 
 use crate::callback::Waker;
 use crate::error::{Result, from_status};
+use crate::memory::{Raw, map};
 use crate::module;
 
 thread_local! {
@@ -304,4 +305,17 @@ pub fn drain(load: u32, #[napi(ts_arg_type = "Uint8Array")] mut into: Uint8Array
         Drain::Written(bytes) => bytes as f64,
         Drain::Needs(bytes) => -(bytes as f64),
     }
+}
+
+/// A number that grows with each record that is sent to this load, as one u32 in an `ArrayBuffer`; `undefined` where foreign memory is refused.
+#[napi(ts_return_type = "ArrayBuffer | undefined")]
+pub fn outbox_mail(env: Env, load: u32) -> Result<Option<Raw>> {
+    let mail = with(|isolate| isolate.outbox(load)).flatten().map(|outbox| outbox.mail());
+    mail.map_or(Ok(None), |mail| map(&env, &mail, mail.memory()))
+}
+
+/// Whether this load looks for records by itself from now on, and is not woken. Turned off, `true`: something waits that nobody will announce.
+#[napi]
+pub fn outbox_poll(load: u32, on: bool) -> bool {
+    with(|isolate| isolate.outbox(load)).flatten().is_some_and(|outbox| outbox.poll(on))
 }

@@ -4,7 +4,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { median } from '../lib/measure.mjs';
-import { printTable, verdict, whole } from './report.mjs';
+import { printTable, verdict, whole } from '../lib/report.mjs';
 import { startSides } from './sides.mjs';
 
 const REPEATS = 5;

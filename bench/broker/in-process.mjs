@@ -3,7 +3,7 @@
  * has a new process: two of them may differ by more than the rounds of one, and the lowest and highest are printed too.
  */
 import { median } from '../lib/measure.mjs';
-import { printTable, verdict, whole } from './report.mjs';
+import { printTable, verdict, whole } from '../lib/report.mjs';
 import { Side } from './sides.mjs';
 
 const ROUNDS = 9;

@@ -1,5 +1,5 @@
 /** What the server's process grows by for 1,000,000 items of 100 bytes, beyond their keys and values. A client fills it from outside. */
-import { printTable, verdict, whole } from './report.mjs';
+import { printTable, verdict, whole } from '../lib/report.mjs';
 import { startSides } from './sides.mjs';
 
 const ITEMS = 1_000_000;

@@ -3,7 +3,7 @@
  * turns. What is set is deleted again, outside the time that counts.
  */
 import { median } from '../lib/measure.mjs';
-import { printTable, verdict, whole } from './report.mjs';
+import { printTable, verdict, whole } from '../lib/report.mjs';
 import { Side } from './sides.mjs';
 
 const ROUNDS = 11;

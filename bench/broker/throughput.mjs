@@ -1,7 +1,7 @@
 /** GETs and SETs a second of a client of each library, with so many requests in flight. */
 import { measure } from '../lib/measure.mjs';
 import { LIBRARIES } from './libraries.mjs';
-import { compareWith } from './report.mjs';
+import { compareWith } from '../lib/report.mjs';
 import { startSides } from './sides.mjs';
 
 const ROUND_MS = 400;

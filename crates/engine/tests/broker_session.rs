@@ -181,8 +181,6 @@ fn name(key: u8) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
     #[test]
     fn a_store_agrees_with_a_map_that_has_a_bound(acts in acts()) {
         let core = core();

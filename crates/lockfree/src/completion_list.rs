@@ -6,8 +6,10 @@
 //!
 //! Guarantees:
 //! - each value is drained exactly once; the values of one producer come out in the order in which it pushed them;
-//! - [`push`](CompletionList::push) says `true` exactly when the list was empty. A producer that then wakes the consumer, and a
-//!   consumer that drains after each wake-up, together lose nothing and wake once per drained list.
+//! - [`push`](CompletionList::push) says `true` exactly when the list was empty and its consumer is not polling. A producer that then wakes
+//!   the consumer, and a consumer that drains after each wake-up, together lose nothing and wake once per drained list.
+//! - A consumer that polls says so: the empty list then holds a mark in place of nothing, so that nobody wakes it. When it
+//!   [stops](CompletionList::stop_polling) it learns in the same step whether something has come.
 
 use std::ptr;
 
@@ -34,19 +36,25 @@ impl<T> Default for CompletionList<T> {
     }
 }
 
+/// What an empty list holds whose consumer polls: no node is there.
+fn polled<T>() -> *mut Node<T> {
+    ptr::without_provenance_mut(1)
+}
+
 impl<T> CompletionList<T> {
     /// An empty list.
     pub fn new() -> Self {
         Self { head: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Adds a value. `true`: the list was empty, and the caller owes the consumer a wake-up.
+    /// Adds a value. `true`: the list was empty and nobody polls, and the caller owes the consumer a wake-up.
     pub fn push(&self, value: T) -> bool {
         let node = Box::into_raw(Box::new(Node { value, next: ptr::null_mut() }));
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
+            let next = if head == polled() { ptr::null_mut() } else { head };
             // SAFETY: the node is still ours alone; it becomes shared only when the exchange below succeeds.
-            unsafe { (*node).next = head };
+            unsafe { (*node).next = next };
             // Release: who takes the list sees the node's fields. The failure order needs nothing: only the pointer
             // is used, and it is never followed here.
             match self.head.compare_exchange_weak(head, node, Ordering::Release, Ordering::Relaxed) {
@@ -58,14 +66,33 @@ impl<T> CompletionList<T> {
 
     /// Whether nothing waits at this moment.
     pub fn is_empty(&self) -> bool {
-        self.head.load(Ordering::Relaxed).is_null()
+        let head = self.head.load(Ordering::Relaxed);
+        head.is_null() || head == polled()
     }
 
-    /// Takes all that waits, oldest first.
-    pub fn drain(&self) -> Drained<T> {
+    /// From here on the consumer looks by itself: producers owe it no wake-up. What waits already was announced.
+    pub fn start_polling(&self) {
+        // Where it fails something waits; the drain that takes it leaves the mark.
+        _ = self.head.compare_exchange(ptr::null_mut(), polled(), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The consumer looks no more by itself. `true`: something waits that nobody will announce.
+    pub fn stop_polling(&self) -> bool {
+        match self.head.compare_exchange(polled(), ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => false,
+            Err(head) => !head.is_null(),
+        }
+    }
+
+    /// Takes all that waits, oldest first. `polls`: the consumer goes on polling.
+    pub fn drain(&self, polls: bool) -> Drained<T> {
+        let empty = if polls { polled() } else { ptr::null_mut() };
         // Acquire: pairs with the release of each push in the chain (a read-modify-write continues the release
         // sequence of the one before it).
-        let mut newest_first = self.head.swap(ptr::null_mut(), Ordering::Acquire);
+        let mut newest_first = self.head.swap(empty, Ordering::Acquire);
+        if newest_first == polled() {
+            newest_first = ptr::null_mut();
+        }
         let mut oldest_first: *mut Node<T> = ptr::null_mut();
         while !newest_first.is_null() {
             // SAFETY: the swap made the whole chain ours; each node came from `Box::into_raw` and is visited once.
@@ -82,7 +109,7 @@ impl<T> CompletionList<T> {
 
 impl<T> Drop for CompletionList<T> {
     fn drop(&mut self) {
-        drop(self.drain());
+        drop(self.drain(false));
     }
 }
 

@@ -22,15 +22,48 @@ fn two_producers_and_a_consumer_lose_nothing_and_keep_the_order() {
                 })
             })
             .collect();
-        let mut seen: Vec<i32> = list.drain().collect();
+        let mut seen: Vec<i32> = list.drain(false).collect();
         for producer in producers {
             producer.join().expect("a producer does not panic");
         }
-        seen.extend(list.drain());
+        seen.extend(list.drain(false));
         let of = |base: i32| seen.iter().copied().filter(|n| n / 10 == base / 10).collect::<Vec<_>>();
         assert_eq!(of(0), [0, 1]);
         assert_eq!(of(10), [10, 11]);
         assert_eq!(seen.len(), 4);
+    });
+}
+
+/// A consumer that polls for a while is not woken meanwhile, and when it stops it knows of all that was not announced.
+#[test]
+fn a_consumer_that_stops_polling_leaves_nothing_behind() {
+    loom::model(|| {
+        let list = Arc::new(CompletionList::new());
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let producers: Vec<_> = (0..2)
+            .map(|n| {
+                let (list, wakes) = (Arc::clone(&list), Arc::clone(&wakes));
+                thread::spawn(move || {
+                    if list.push(n) {
+                        wakes.fetch_add(1, Ordering::Release);
+                    }
+                })
+            })
+            .collect();
+        list.start_polling();
+        let mut seen = list.drain(true).count();
+        let is_left = list.stop_polling();
+        if is_left {
+            seen += list.drain(false).count();
+        }
+        for producer in producers {
+            producer.join().expect("a producer does not panic");
+        }
+        // What came after it had stopped was announced; the wake-up before it began may have been answered by its drain.
+        let announced = wakes.load(Ordering::Acquire);
+        let left = list.drain(false).count();
+        assert!(left == 0 || announced > 0, "{left} left without a wake-up");
+        assert_eq!(seen + left, 2);
     });
 }
 
@@ -55,7 +88,7 @@ fn a_wake_up_per_empty_list_is_enough() {
         let mut seen = 0;
         if wakes.load(Ordering::Acquire) > answered {
             answered += 1;
-            seen += list.drain().count();
+            seen += list.drain(false).count();
         }
         for producer in producers {
             producer.join().expect("a producer does not panic");
@@ -63,7 +96,7 @@ fn a_wake_up_per_empty_list_is_enough() {
         let owed = wakes.load(Ordering::Acquire);
         assert!((1..=2).contains(&owed));
         for _ in answered..owed {
-            seen += list.drain().count();
+            seen += list.drain(false).count();
         }
         assert_eq!(seen, 2, "a value without a wake-up");
     });
@@ -90,7 +123,7 @@ fn what_a_producer_wrote_before_the_push_is_seen_by_the_consumer() {
                 }
             })
         };
-        for value in list.drain() {
+        for value in list.drain(false) {
             // SAFETY: the list handed the cell to this thread alone.
             value.0.with(|cell| assert_ne!(unsafe { *cell }, 0));
         }

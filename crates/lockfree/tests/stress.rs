@@ -19,7 +19,7 @@ fn every_value_is_drained_once_and_in_the_order_of_its_producer() {
         .collect();
     let mut next = [0; PRODUCERS];
     while next.iter().sum::<usize>() < PRODUCERS * EACH {
-        for (producer, n) in list.drain() {
+        for (producer, n) in list.drain(false) {
             assert_eq!(n, next[producer]);
             next[producer] += 1;
         }
@@ -35,7 +35,7 @@ fn only_a_push_to_an_empty_list_asks_for_a_wake_up() {
     let list = CompletionList::new();
     assert!(list.push(1));
     assert!(!list.push(2));
-    assert_eq!(list.drain().collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(list.drain(false).collect::<Vec<_>>(), [1, 2]);
     assert!(list.push(3));
 }
 
@@ -45,7 +45,7 @@ fn what_was_never_taken_is_dropped_with_the_list() {
     let list = CompletionList::new();
     list.push(Arc::clone(&value));
     list.push(Arc::clone(&value));
-    let mut drained = list.drain();
+    let mut drained = list.drain(false);
     assert!(drained.next().is_some());
     list.push(Arc::clone(&value));
     drop(drained);

@@ -109,9 +109,12 @@ pub fn name(name: &str, id: &str) -> Naming {
     Naming::Given
 }
 
-/// Takes a name back.
-pub fn unname(name: &str) {
+/// Takes a name back; where a process is given, only from that one.
+pub fn unname(name: &str, from: Option<&str>) {
     let mut table = TABLE.write();
+    if from.is_some_and(|from| table.names.get(name).is_none_or(|id| **id != *from)) {
+        return;
+    }
     let Some(id) = table.names.shift_remove(name) else { return };
     if let Some(process) = table.processes.get_mut(&id) {
         process.names.retain(|other| **other != *name);
@@ -175,6 +178,10 @@ mod tests {
         assert_eq!((whereis("table-a"), whereis("table-b")), (None, None));
         assert_eq!(name("table-a", "table-here"), Naming::Given);
         assert_eq!(name("table-c", "table-there"), Naming::NoProcess);
+        unname("table-a", Some("table-there"));
+        assert_eq!(whereis("table-a").as_deref(), Some("table-here"));
+        unname("table-a", Some("table-here"));
+        assert_eq!(whereis("table-a"), None);
         assert_eq!(add(there.number(), "table-late"), None);
         here.close();
     }

@@ -17,7 +17,8 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use noizylab_lockfree::CompletionList;
 use parking_lot::Mutex;
@@ -127,10 +128,31 @@ pub enum Drain {
 /// Records on their way to one load of the face.
 pub struct Outbox {
     fresh: CompletionList<Record>,
-    /// Drained from `fresh` but not yet taken by the face. Only the isolate's thread takes this lock.
-    taken: Mutex<VecDeque<Record>>,
+    /// Only the isolate's thread takes this lock.
+    taken: Mutex<Taken>,
+    mail: Arc<Mail>,
     closed: AtomicBool,
     wake: Box<dyn Wake>,
+}
+
+/// What the isolate's thread knows of its outbox.
+#[derive(Default)]
+struct Taken {
+    /// Drained from `fresh` but not yet taken by the face.
+    records: VecDeque<Record>,
+    /// The face looks by itself: it is not woken.
+    polls: bool,
+}
+
+/// A number that grows with each record that is sent, to be mapped into the isolate: so it sees without a call whether there is mail.
+#[derive(Debug, Default)]
+pub struct Mail(AtomicU32);
+
+impl Mail {
+    /// The memory, for mapping: its address and its length in bytes.
+    pub fn memory(&self) -> (*const u8, usize) {
+        (self.0.as_ptr().cast_const().cast(), size_of::<AtomicU32>())
+    }
 }
 
 impl fmt::Debug for Outbox {
@@ -144,7 +166,8 @@ impl Outbox {
     pub fn new(wake: Box<dyn Wake>) -> Self {
         Self {
             fresh: CompletionList::new(),
-            taken: Mutex::new(VecDeque::new()),
+            taken: Mutex::default(),
+            mail: Arc::default(),
             closed: AtomicBool::new(false),
             wake,
         }
@@ -155,29 +178,48 @@ impl Outbox {
         if self.closed.load(Ordering::Acquire) {
             return;
         }
-        if self.fresh.push(record) {
+        let owes_wake = self.fresh.push(record);
+        self.mail.0.fetch_add(1, Ordering::Release);
+        if owes_wake {
             self.wake.wake();
         }
     }
 
+    /// The number of records that were ever sent, modulo 2^32.
+    pub fn mail(&self) -> Arc<Mail> {
+        Arc::clone(&self.mail)
+    }
+
+    /// Whether the face looks by itself from now on, and is not woken. Turned off, `true`: something waits that nobody will announce.
+    pub fn poll(&self, on: bool) -> bool {
+        let mut taken = self.taken.lock();
+        taken.polls = on;
+        if on {
+            self.fresh.start_polling();
+            return false;
+        }
+        self.fresh.stop_polling() || !taken.records.is_empty()
+    }
+
     /// Whether the face has something to drain.
     pub fn has_mail(&self) -> bool {
-        !self.fresh.is_empty() || !self.taken.lock().is_empty()
+        !self.fresh.is_empty() || !self.taken.lock().records.is_empty()
     }
 
     /// Moves as many records as fit into `out`, oldest first.
     pub fn drain_into(&self, out: &mut [u8]) -> Drain {
         let mut taken = self.taken.lock();
-        taken.extend(self.fresh.drain());
+        let fresh = self.fresh.drain(taken.polls);
+        taken.records.extend(fresh);
         let mut written = 0;
-        while let Some(record) = taken.front() {
+        while let Some(record) = taken.records.front() {
             let length = record.wire_length();
             let Some(room) = out.get_mut(written..written + length) else {
                 return if written == 0 { Drain::Needs(length) } else { Drain::Written(written) };
             };
             record.write(room);
             written += length;
-            taken.pop_front();
+            taken.records.pop_front();
         }
         Drain::Written(written)
     }
@@ -185,8 +227,10 @@ impl Outbox {
     /// The isolate is gone: drops what waits and all that will come.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.taken.lock().clear();
-        drop(self.fresh.drain());
+        let mut taken = self.taken.lock();
+        taken.records.clear();
+        taken.polls = false;
+        drop(self.fresh.drain(false));
     }
 }
 
@@ -239,6 +283,25 @@ mod tests {
         assert_eq!(outbox.drain_into(&mut buffer), Drain::Needs(136));
         assert_eq!(outbox.drain_into(&mut [0; 136]), Drain::Written(136));
         assert_eq!(outbox.drain_into(&mut buffer), Drain::Written(0));
+    }
+
+    #[test]
+    fn who_looks_by_itself_is_not_woken_and_misses_nothing_when_it_stops() {
+        let (outbox, wakes) = outbox();
+        let mail = |outbox: &Outbox| outbox.mail.0.load(Ordering::Relaxed);
+        outbox.poll(true);
+        outbox.send(result(b"[1]"));
+        outbox.send(result(b"[1]"));
+        assert_eq!((wakes.load(Ordering::Relaxed), mail(&outbox)), (0, 2));
+        assert_eq!(outbox.drain_into(&mut [0; 8192]), Drain::Written(80));
+        assert!(!outbox.has_mail());
+        outbox.send(result(b"[1]"));
+        assert_eq!(wakes.load(Ordering::Relaxed), 0);
+        assert!(outbox.poll(false));
+        assert_eq!(outbox.drain_into(&mut [0; 8192]), Drain::Written(40));
+        assert!(!outbox.poll(false));
+        outbox.send(result(b"[1]"));
+        assert_eq!(wakes.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -1,0 +1,276 @@
+/**
+ * `Application`: the start and the stop of a program, or of a part of it, in good order.
+ *
+ * The stop runs `prepStop`, stops the supervisor that is the application's state, and runs `stop`. Whatever of that fails or takes too long, the
+ * supervisor is down afterwards. Timers end with what they time.
+ */
+import {
+  ApplicationAlreadyRunningError,
+  ApplicationNotRunningError,
+  ApplicationStartError,
+  ApplicationStopTimeoutError,
+} from './application-errors';
+import { handleSignals, ignoreSignals, type Interruptible } from './application-signals';
+import { APPLICATION_DEFAULTS } from './application-types';
+import { toError } from './errors';
+import { Lifecycle } from './lifecycle';
+import { findProcess, nextId, type Process } from './processes';
+import { onReset } from './resets';
+import { milliseconds, options as read } from './settings';
+import { settledWithin } from './shutdown';
+import type {
+  ApplicationBehavior,
+  ApplicationInfo,
+  ApplicationLifecycleEvent,
+  ApplicationLifecycleHandler,
+  ApplicationRef,
+  ApplicationStartOptions,
+  ApplicationStatus,
+  ApplicationStopReason,
+} from './application-types';
+import type { SupervisorRef } from './types';
+
+const events = new Lifecycle<ApplicationLifecycleEvent>();
+/** All that are starting, running or stopping, by name, in the order of their start. */
+const byName = new Map<string, Running>();
+
+/** An application from its start to its end. */
+class Running implements Interruptible {
+  readonly ref: ApplicationRef;
+  readonly startedAt = Date.now();
+  status: ApplicationStatus = 'starting';
+  state: unknown;
+  readonly #behavior: ApplicationBehavior<unknown, unknown>;
+  readonly #stopTimeout: number;
+
+  constructor(name: string, behavior: ApplicationBehavior<unknown, unknown>, stopTimeout: number) {
+    this.ref = { id: nextId('application'), name };
+    this.#behavior = behavior;
+    this.#stopTimeout = stopTimeout;
+  }
+
+  async start(config: unknown, timeout: number): Promise<void> {
+    const { name } = this.ref;
+    events.emit({ type: 'starting', name, timestamp: Date.now() });
+    const started = (async (): Promise<unknown> => this.#behavior.start(config))();
+    try {
+      if (!(await settledWithin(started, timeout))) {
+        // What comes too late must not run on without anybody who knows of it.
+        void started.then((state) => supervisorIn(state)?.stop('shutdown')).catch(() => {});
+        throw new Error(`Start timed out after ${timeout}ms`);
+      }
+      this.state = await started;
+    } catch (thrown) {
+      const error = toError(thrown);
+      this.#end();
+      events.emit({ type: 'start_failed', name, error, timestamp: Date.now() });
+      throw new ApplicationStartError(name, error.message, error);
+    }
+    this.status = 'running';
+    events.emit({ type: 'started', ref: this.ref, timestamp: Date.now() });
+  }
+
+  async stop(reason: ApplicationStopReason): Promise<void> {
+    this.status = 'stopping';
+    events.emit({ type: 'stopping', ref: this.ref, reason, timestamp: Date.now() });
+    const stopped = this.#stopAll();
+    try {
+      if (!(await settledWithin(stopped, this.#stopTimeout))) {
+        stopped.catch(() => {});
+        throw new ApplicationStopTimeoutError(this.ref.name, this.#stopTimeout);
+      }
+      await stopped;
+    } finally {
+      this.abandon();
+      this.#end();
+      events.emit({ type: 'stopped', name: this.ref.name, reason, timestamp: Date.now() });
+    }
+  }
+
+  /** Runs all steps, whichever of them fail, unless the application was given up meanwhile; rejects with the first failure. */
+  async #stopAll(): Promise<void> {
+    const steps = [
+      () => this.#behavior.prepStop?.(this.state),
+      () => supervisorIn(this.state)?.stop('shutdown'),
+      () => this.#behavior.stop?.(this.state),
+    ];
+    const failures: unknown[] = [];
+    for (const step of steps) {
+      if (this.status !== 'stopping') break;
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** Stops; a failure, which nobody awaits, becomes a warning of the Node process. */
+  async stopQuietly(reason: ApplicationStopReason): Promise<void> {
+    try {
+      await this.stop(reason);
+    } catch (thrown) {
+      const error = toError(thrown);
+      process.emitWarning(`Application '${this.ref.name}' failed to stop in order: ${error.message}`, {
+        type: 'ActorWarning',
+        code: 'ERR_ACTOR_APPLICATION_STOP_FAILED',
+        detail: String(error.stack),
+      });
+    }
+  }
+
+  async interrupt(): Promise<void> {
+    if (this.status === 'running') await this.stopQuietly('signal');
+  }
+
+  abandon(): void {
+    supervisorIn(this.state)?.kill('shutdown');
+  }
+
+  #end(): void {
+    this.status = 'stopped';
+    ignoreSignals(this);
+    if (byName.get(this.ref.name) === this) byName.delete(this.ref.name);
+  }
+}
+
+/** Applications, each named by the reference that `start` gives, or by its name. */
+export const Application = {
+  /**
+   * Gives the behaviour back, with its types derived.
+   *
+   * @throws TypeError `ERR_ACTOR_INVALID_TYPE`: a function of it is none
+   */
+  create<Config = void, State = SupervisorRef>(
+    behavior: ApplicationBehavior<Config, State>,
+  ): ApplicationBehavior<Config, State> {
+    checkBehavior(behavior);
+    return behavior;
+  },
+
+  /**
+   * Starts an application; resolves when its `start` has.
+   *
+   * @throws TypeError or RangeError `ERR_ACTOR_INVALID_TYPE`, `ERR_ACTOR_OUT_OF_RANGE`: an option
+   * @throws ApplicationAlreadyRunningError the name is in use
+   * @throws ApplicationStartError `start` failed or took longer than `startTimeout`; a supervisor that it gives later is stopped
+   */
+  async start<Config, State>(
+    behavior: ApplicationBehavior<Config, State>,
+    options: ApplicationStartOptions<Config>,
+  ): Promise<ApplicationRef<Config, State>> {
+    checkBehavior(behavior);
+    const given = read.object<ApplicationStartOptions<Config>>('options', options);
+    const name = read.text('name', given.name);
+    const startTimeout = milliseconds('startTimeout', given.startTimeout, APPLICATION_DEFAULTS.START_TIMEOUT);
+    const stopTimeout = milliseconds('stopTimeout', given.stopTimeout, APPLICATION_DEFAULTS.STOP_TIMEOUT);
+    const signals = read.boolean('handleSignals', given.handleSignals, APPLICATION_DEFAULTS.HANDLE_SIGNALS);
+    if (byName.has(name)) throw new ApplicationAlreadyRunningError(name);
+    const running = new Running(name, behavior, stopTimeout);
+    byName.set(name, running);
+    await running.start(given.config, startTimeout);
+    if (signals && running.status === 'running') handleSignals(running);
+    return running.ref as ApplicationRef<Config, State>;
+  },
+
+  /**
+   * Stops an application: `prepStop`, its supervisor, `stop`. Each of them runs even where one before has failed.
+   *
+   * @param reason default `'normal'`
+   * @throws ApplicationNotRunningError it is not running, or already being stopped
+   * @throws ApplicationStopTimeoutError all of it took longer than `stopTimeout`; what is left of its supervisor is killed
+   * @throws (rejects) with what `prepStop` or `stop` threw first
+   */
+  async stop(ref: ApplicationRef, reason: ApplicationStopReason = 'normal'): Promise<void> {
+    const running = find(ref);
+    if (running?.status !== 'running') throw new ApplicationNotRunningError(ref.name);
+    await running.stop(reason);
+  },
+
+  /**
+   * Stops all running applications, the last started first. A failure of one becomes a warning of the Node process and keeps none of the others.
+   *
+   * @param reason default `'normal'`
+   */
+  async stopAll(reason: ApplicationStopReason = 'normal'): Promise<void> {
+    for (const running of [...byName.values()].toReversed())
+      if (running.status === 'running') await running.stopQuietly(reason);
+  },
+
+  /** Where an application stands; `'stopped'` also for one that is not known. */
+  getStatus(ref: ApplicationRef): ApplicationStatus {
+    return find(ref)?.status ?? 'stopped';
+  },
+
+  /** The supervisor that is the application's state; `undefined` where that is none, or where the application or the supervisor is not running. */
+  getSupervisor(ref: ApplicationRef): SupervisorRef | undefined {
+    const running = find(ref);
+    return running?.status === 'running' && supervisorIn(running.state)
+      ? (running.state as SupervisorRef)
+      : undefined;
+  },
+
+  /** What `start` of the behaviour gave; `undefined` where the application is not running. */
+  getState<Config, State>(ref: ApplicationRef<Config, State>): State | undefined {
+    const running = find(ref);
+    return running?.status === 'running' ? (running.state as State) : undefined;
+  },
+
+  /** Whether the application has started and neither ended nor begun to. */
+  isRunning(ref: ApplicationRef): boolean {
+    return find(ref)?.status === 'running';
+  },
+
+  /** All running applications, in the order of their start. */
+  getAllRunning(): readonly ApplicationRef[] {
+    return [...byName.values()].filter(({ status }) => status === 'running').map(({ ref }) => ref);
+  },
+
+  /** The application of this name that is starting, running or stopping. */
+  lookup(name: string): ApplicationRef | undefined {
+    return byName.get(name)?.ref;
+  },
+
+  /**
+   * Listens to the starts and stops of all applications of this thread.
+   *
+   * @returns what takes the listener back
+   */
+  onLifecycleEvent(handler: ApplicationLifecycleHandler): () => void {
+    read.callback('handler', handler);
+    return events.on(handler);
+  },
+
+  /** Name, status and age of an application; `undefined` where it is not known. */
+  getInfo(ref: ApplicationRef): ApplicationInfo | undefined {
+    const running = find(ref);
+    if (running === undefined) return undefined;
+    const { status, startedAt } = running;
+    return { name: running.ref.name, status, startedAt, uptimeMs: Date.now() - startedAt };
+  },
+} as const;
+
+function find(ref: ApplicationRef): Running | undefined {
+  for (const running of byName.values()) if (running.ref.id === ref.id) return running;
+  return undefined;
+}
+
+/** The supervisor that an application's state refers to, as long as it has not ended. */
+function supervisorIn(state: unknown): Process | undefined {
+  const id = (state as Partial<SupervisorRef> | null | undefined)?.id;
+  const found = typeof id === 'string' ? findProcess(id) : undefined;
+  return found?.kind === 'supervisor' ? found : undefined;
+}
+
+function checkBehavior<Config, State>(behavior: ApplicationBehavior<Config, State>): void {
+  const given = read.object<ApplicationBehavior<Config, State>>('behavior', behavior ?? null);
+  read.callback('behavior.start', given.start);
+  if (given.prepStop !== undefined) read.callback('behavior.prepStop', given.prepStop);
+  if (given.stop !== undefined) read.callback('behavior.stop', given.stop);
+}
+
+onReset(() => {
+  for (const running of byName.values()) ignoreSignals(running);
+  byName.clear();
+});

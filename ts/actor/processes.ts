@@ -1,0 +1,171 @@
+/**
+ * The table of all processes that this thread knows: servers and supervisors by id. Through `setRemoteProcesses` those of other threads are found as if they were here.
+ *
+ * The end of a process is told in this order: the table forgets it, those who watch all ends are told (names, links, monitors, timers), then its
+ * own `onEnd` listeners, then the lifecycle event `terminated`.
+ */
+import { threadId } from 'node:worker_threads';
+import { isShared, NOWHERE, setSlotSource, shareSlot, type SlotSource } from './counters';
+import { onReset } from './resets';
+import type { ExitReason, ExitSignal, Ref } from './types';
+
+/** A server or a supervisor, in this thread or standing in for one in another. */
+export interface Process {
+  readonly id: string;
+  readonly kind: 'server' | 'supervisor';
+  readonly ref: Ref;
+  /** Its slot of `counters.ts`; moved by `addProcess`, so read it anew each time. */
+  slot: number;
+  isRunning(): boolean;
+  /** Ends it in order, behind all that waits in its mailbox; resolves when it is down. */
+  stop(reason: ExitReason): Promise<void>;
+  /** Ends it at once and synchronously. */
+  kill(reason: ExitReason): void;
+  /**
+   * Calls `listener` synchronously once when the process has ended, after its own cleanup and before the event `terminated`; returns what takes the listener
+   * back.
+   */
+  onEnd(listener: (reason: ExitReason) => void): () => void;
+}
+
+/** A process that takes messages. */
+export interface ServerProcess extends Process {
+  readonly kind: 'server';
+  /** @param timeout milliseconds, or `Infinity` */
+  call(message: unknown, timeout: number): Promise<unknown>;
+  cast(message: unknown): void;
+  /** A linked process has ended: takes that as a message where it traps exits, else ends at once. */
+  exit(signal: ExitSignal): void;
+}
+
+/** What a thread must know of the processes of others. */
+export interface RemoteProcesses {
+  /** A stand-in for the process, where another thread has it. */
+  find(id: string): Process | undefined;
+  /** A process of this thread has started. */
+  added(process: Process): void;
+  /** A process of this thread has ended. */
+  removed(id: string, reason: ExitReason): void;
+}
+
+/** Told of the end of every process of this thread, and of those of others that `noticeEnd` was called for. */
+export type EndWatcher = (id: string, reason: ExitReason) => void;
+
+const processes = new Map<string, Process>();
+const noticed = new Set<string>();
+const endWatchers: EndWatcher[] = [];
+const counts = new Map<string, number>();
+const thread = threadId === 0 ? '' : `t${threadId.toString(36)}`;
+let remote: RemoteProcesses | undefined;
+let connect: (() => void) | undefined;
+let stampedAt = -1;
+let stamp = '';
+
+/** The process of this id: of this thread, or of another. */
+export function findProcess(id: string): Process | undefined {
+  return processes.get(id) ?? findRemote(id);
+}
+
+/** The server of this id, of this thread or of another; a supervisor is none. */
+export function findServer(id: string): ServerProcess | undefined {
+  const found = processes.get(id) ?? findRemote(id);
+  return found !== undefined && isServer(found) ? found : undefined;
+}
+
+/** Whether a process takes messages. */
+export function isServer(process: Process): process is ServerProcess {
+  return process.kind === 'server';
+}
+
+/** Whether a process of this thread has this id. */
+export function isLocal(id: string): boolean {
+  return processes.has(id);
+}
+
+/** Makes a process of this thread known. */
+export function addProcess(process: Process): void {
+  connectOnce();
+  processes.set(process.id, process);
+  process.slot = shareSlot(process.slot, process.id);
+  remote?.added(process);
+}
+
+/** Forgets a process of this thread that has ended and tells those who watch all ends. */
+export function removeProcess(id: string, reason: ExitReason): void {
+  const process = processes.get(id);
+  if (process === undefined) return;
+  processes.delete(id);
+  if (isShared(process.slot)) process.slot = NOWHERE;
+  remote?.removed(id, reason);
+  tellEnd(id, reason);
+}
+
+/** Adds one who is told of ends; for good. */
+export function watchEnds(watcher: EndWatcher): void {
+  endWatchers.push(watcher);
+}
+
+/** Sees to it that those who watch ends are told of that of `process`, wherever it runs. */
+export function noticeEnd(process: Process): void {
+  const { id } = process;
+  if (processes.has(id) || noticed.has(id)) return;
+  noticed.add(id);
+  process.onEnd((reason) => {
+    noticed.delete(id);
+    tellEnd(id, reason);
+  });
+}
+
+/** All processes of this thread, in the order of their start. */
+export function allProcesses(): Iterable<Process> {
+  return processes.values();
+}
+
+/** Lets `open` run before the first process starts or is looked for in vain: it may connect this thread with others. */
+export function onFirstUse(open: () => void): void {
+  connect = open;
+}
+
+/** Connects this thread with the processes of others; the counters of all processes of this thread move to `slots`. */
+export function setRemoteProcesses(given: RemoteProcesses, slots: SlotSource): void {
+  remote = given;
+  setSlotSource(slots);
+  for (const process of processes.values()) {
+    process.slot = shareSlot(process.slot, process.id);
+    remote.added(process);
+  }
+}
+
+/**
+ * A new id, `<prefix>_<n>_<time in base 36>`; in a worker the time is followed by `t` and the thread's number, so that no two threads of a program make
+ * the same.
+ */
+export function nextId(prefix: string): string {
+  const count = (counts.get(prefix) ?? 0) + 1;
+  counts.set(prefix, count);
+  const now = Date.now();
+  if (now !== stampedAt) {
+    stampedAt = now;
+    stamp = now.toString(36) + thread;
+  }
+  return `${prefix}_${count}_${stamp}`;
+}
+
+function findRemote(id: string): Process | undefined {
+  connectOnce();
+  return remote?.find(id);
+}
+
+function connectOnce(): void {
+  const open = connect;
+  connect = undefined;
+  open?.();
+}
+
+function tellEnd(id: string, reason: ExitReason): void {
+  for (const watcher of endWatchers) watcher(id, reason);
+}
+
+onReset(() => {
+  counts.clear();
+});

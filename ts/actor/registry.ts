@@ -1,0 +1,123 @@
+/**
+ * The registry: processes by name. A name belongs to one running process, a process may have several, and all of them are gone when it ends, before
+ * anybody else hears of that end. `setRemoteNames` connects
+ * the names of this thread with those of others.
+ */
+import { AlreadyRegisteredError, NotRegisteredError, ServerNotRunningError } from './errors';
+import { findProcess, isLocal, watchEnds } from './processes';
+import { onReset } from './resets';
+import { idOf, options } from './settings';
+import type { GenServerRef, Ref } from './types';
+
+/** The names of all threads. */
+export interface RemoteNames {
+  /** Gives a name to a process of any thread: 0 given, 1 another has it, 2 there is no such process. */
+  give(name: string, id: string): number;
+  /** Takes a name away, whichever thread's process has it; one that nobody has is no error. */
+  take(name: string): void;
+  /** The id of the process that has a name. */
+  whereis(name: string): string | undefined;
+  /** All names, in the order in which they were given. */
+  all(): readonly string[];
+}
+
+const TAKEN = 1;
+const NO_PROCESS = 2;
+
+/** The names of the processes of this thread. */
+const names = new Map<string, Ref>();
+/** The names of each process of this thread, by its id. */
+const byId = new Map<string, Set<string>>();
+let remote: RemoteNames | undefined;
+
+/** Connects the names of this thread with those of others, and tells them those given so far. */
+export function setRemoteNames(given: RemoteNames): void {
+  remote = given;
+  for (const [name, ref] of names) remote.give(name, ref.id);
+}
+
+/**
+ * Gives a running process a name.
+ *
+ * @throws AlreadyRegisteredError where a process has that name
+ * @throws ServerNotRunningError where the process is not running
+ */
+function register(name: string, ref: Ref): void {
+  options.text('name', name);
+  const id = idOf(ref);
+  if (isRegistered(name)) throw new AlreadyRegisteredError(name);
+  if (!findProcess(id)?.isRunning()) throw new ServerNotRunningError(id);
+  const given = remote?.give(name, id);
+  if (given === TAKEN) throw new AlreadyRegisteredError(name);
+  if (given === NO_PROCESS) throw new ServerNotRunningError(id);
+  if (!isLocal(id)) return;
+  names.set(name, ref);
+  const known = byId.get(id);
+  if (known === undefined) byId.set(id, new Set([name]));
+  else known.add(name);
+}
+
+/**
+ * The reference that was registered under a name.
+ *
+ * @throws NotRegisteredError where no process has it
+ */
+// The types cannot be derived from a name: who looks it up says them, and without them every message is allowed.
+// oxlint-disable-next-line typescript/no-explicit-any, typescript/no-unnecessary-type-parameters
+function lookup<State = unknown, CallMsg = any, CastMsg = any, CallReply = unknown>(
+  name: string,
+): GenServerRef<State, CallMsg, CastMsg, CallReply> {
+  const ref = whereis<State, CallMsg, CastMsg, CallReply>(name);
+  if (ref === undefined) throw new NotRegisteredError(name);
+  return ref;
+}
+
+/** As `lookup`, but `undefined` where no process has that name. */
+// oxlint-disable-next-line typescript/no-explicit-any, typescript/no-unnecessary-type-parameters
+function whereis<State = unknown, CallMsg = any, CastMsg = any, CallReply = unknown>(
+  name: string,
+): GenServerRef<State, CallMsg, CastMsg, CallReply> | undefined {
+  const ref = names.get(name);
+  if (ref !== undefined) return ref;
+  const id = remote?.whereis(name);
+  return id === undefined ? undefined : { id };
+}
+
+/** Takes a name away; one that nobody has is no error. */
+function unregister(name: string): void {
+  const ref = names.get(name);
+  remote?.take(name);
+  if (ref === undefined) return;
+  names.delete(name);
+  const known = byId.get(ref.id);
+  if (known?.delete(name) && known.size === 0) byId.delete(ref.id);
+}
+
+/** Whether a process has that name. */
+function isRegistered(name: string): boolean {
+  return whereis(name) !== undefined;
+}
+
+/** All names, in the order of their registration. */
+function getNames(): string[] {
+  return [...(remote?.all() ?? names.keys())];
+}
+
+/** How many names there are. */
+function count(): number {
+  return remote?.all().length ?? names.size;
+}
+
+/** The names that a process of this thread has, in the order of their registration. */
+export function namesOf(id: string): readonly string[] {
+  return [...(byId.get(id) ?? [])];
+}
+
+watchEnds((id) => {
+  for (const name of byId.get(id) ?? []) unregister(name);
+});
+onReset(() => {
+  for (const name of names.keys()) unregister(name);
+});
+
+export const Registry = { register, lookup, whereis, unregister, isRegistered, getNames, count } as const;

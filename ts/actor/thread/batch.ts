@@ -1,0 +1,261 @@
+/**
+ * What one thread has to tell another in one go: many messages in one run of bytes.
+ *
+ * It begins with the time at which it was sent (milliseconds of the machine's monotonic clock, f64). A message is a byte (an `Op` and bits) and its
+ * fields in the order in which `Op` names them; one that is as in the message before is left out.
+ */
+import { types } from 'node:util';
+import type { FrameView } from '../../bridge/bridge';
+import { Failure } from '../../bridge/payload';
+import { throwLater } from '../../bridge/throw-later';
+import { typeError } from '../../errors';
+import type { WireReason } from './faults';
+import { Packer, type Unpacker } from './packer';
+
+/** What a message is. */
+export const Op = {
+  /** target, ticket, timeout, value */
+  call: 0,
+  /** target, value */
+  cast: 1,
+  /** target, value: what `Signal` says */
+  exit: 2,
+  /** target, ticket, reason */
+  stop: 3,
+  /** target, reason */
+  kill: 4,
+  /** target: the sender wants to be told of its end */
+  watch: 5,
+  /** target, reason: it has ended */
+  ended: 6,
+  /** ticket, value */
+  reply: 7,
+  /** ticket, reason: why there is no reply */
+  failed: 8,
+  /** ticket, value: start a server */
+  start: 9,
+  /** ticket: a worker is ready */
+  ready: 10,
+  /** value: a name that is to be taken away */
+  unregister: 11,
+} as const;
+
+/** A message that was read. Fields that its kind does not have are those of a message before it. */
+export interface Message {
+  op: number;
+  target: string;
+  ticket: number;
+  /** Milliseconds that are left of it when it is read; `Infinity`: no bound. */
+  timeout: number;
+  /** The timeout as it was given. */
+  fullTimeout: number;
+  value: unknown;
+  reason: WireReason;
+}
+
+const OP = 15;
+const SAME_TARGET = 16;
+const SAME_TIMEOUT = 32;
+
+/** The fields that a kind of message has. */
+const TARGET = 1;
+const TICKET = 2;
+const TIMEOUT = 4;
+const REASON = 8;
+const VALUE = 16;
+
+const FIELDS: readonly number[] = (() => {
+  const fields: number[] = [];
+  fields[Op.call] = TARGET | TICKET | TIMEOUT | VALUE;
+  fields[Op.cast] = TARGET | VALUE;
+  fields[Op.exit] = TARGET | VALUE;
+  fields[Op.stop] = TARGET | TICKET | REASON;
+  fields[Op.kill] = TARGET | REASON;
+  fields[Op.watch] = TARGET;
+  fields[Op.ended] = TARGET | REASON;
+  fields[Op.reply] = TICKET | VALUE;
+  fields[Op.failed] = TICKET | REASON;
+  fields[Op.start] = TICKET | VALUE;
+  fields[Op.ready] = TICKET;
+  fields[Op.unregister] = VALUE;
+  return fields;
+})();
+
+const HEADER = 8;
+
+// Not to be replaced by fake timers: two threads compare what they read.
+const { hrtime } = process;
+
+function clock(): number {
+  const [seconds, nanoseconds] = hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}
+
+/** Collects messages for one thread. */
+export class Batch {
+  readonly #packer = new Packer();
+  #lastTarget = '';
+  #lastTimeout = NaN;
+
+  constructor() {
+    this.#packer.length = HEADER;
+  }
+
+  /** How many bytes it takes. */
+  get size(): number {
+    return this.#packer.length;
+  }
+
+  get isEmpty(): boolean {
+    return this.#packer.length === HEADER;
+  }
+
+  /** @throws TypeError `ERR_ACTOR_NOT_CLONEABLE`: the message cannot leave its thread; nothing was added */
+  call(target: string, ticket: number, timeout: number, value: unknown): void {
+    const start = this.#packer.length;
+    const same = timeout === this.#lastTimeout ? SAME_TIMEOUT : 0;
+    this.#target(Op.call | same, target);
+    this.#packer.uint32(ticket);
+    if (same === 0) this.#packer.double(timeout);
+    this.#lastTimeout = timeout;
+    this.#value(value, start);
+  }
+
+  /** `Op.cast` or `Op.exit`. */
+  tell(op: number, target: string, value: unknown): void {
+    const start = this.#packer.length;
+    this.#target(op, target);
+    this.#value(value, start);
+  }
+
+  /** `Op.reply` or `Op.start`. */
+  answer(op: number, ticket: number, value: unknown): void {
+    const start = this.#packer.length;
+    this.#ticket(op, ticket);
+    this.#value(value, start);
+  }
+
+  stop(target: string, ticket: number, reason: WireReason): void {
+    this.#target(Op.stop, target);
+    this.#packer.uint32(ticket);
+    this.#packer.value(reason);
+  }
+
+  /** `Op.kill` or `Op.ended`. */
+  end(op: number, target: string, reason: WireReason): void {
+    this.#target(op, target);
+    this.#packer.value(reason);
+  }
+
+  watch(target: string): void {
+    this.#target(Op.watch, target);
+  }
+
+  failed(ticket: number, fault: string): void {
+    this.#ticket(Op.failed, ticket);
+    this.#packer.value(fault);
+  }
+
+  ready(ticket: number): void {
+    this.#ticket(Op.ready, ticket);
+  }
+
+  unregister(name: string): void {
+    this.#packer.byte(Op.unregister);
+    this.#packer.value(name);
+  }
+
+  /** Hands all that was collected to `post`, and begins anew. */
+  send(post: (bytes: Buffer, length: number) => void): void {
+    const packer = this.#packer;
+    packer.bytes.writeDoubleLE(clock(), 0);
+    try {
+      post(packer.bytes, packer.length);
+    } finally {
+      packer.reset();
+      packer.length = HEADER;
+      this.#forget();
+    }
+  }
+
+  #target(op: number, target: string): void {
+    if (target === this.#lastTarget) {
+      this.#packer.byte(op | SAME_TARGET);
+    } else {
+      this.#packer.byte(op);
+      this.#packer.value(target);
+      this.#lastTarget = target;
+    }
+  }
+
+  #ticket(op: number, ticket: number): void {
+    this.#packer.byte(op);
+    this.#packer.uint32(ticket);
+  }
+
+  #value(value: unknown, start: number): void {
+    try {
+      this.#packer.value(value);
+    } catch (cause) {
+      this.#packer.length = start;
+      this.#forget();
+      throw typeError('ERR_ACTOR_NOT_CLONEABLE', types.isNativeError(cause) ? cause.message : String(cause), {
+        cause,
+      });
+    }
+  }
+
+  #forget(): void {
+    this.#lastTarget = '';
+    this.#lastTimeout = NaN;
+  }
+}
+
+/**
+ * Calls `take` for each message of a batch, in order, always with the same object. A value that cannot be read comes as a `Failure`; what `take` throws is thrown
+ * later, so that all messages are taken.
+ * @param unpacker that of the thread that has sent it
+ */
+export function readBatch(
+  unpacker: Unpacker,
+  { bytes, start, end }: FrameView,
+  take: (message: Message) => void,
+): void {
+  const age = Math.max(0, clock() - bytes.readDoubleLE(start));
+  unpacker.read(bytes, start + HEADER);
+  const message: Message = {
+    op: 0,
+    target: '',
+    ticket: 0,
+    timeout: 0,
+    fullTimeout: 0,
+    value: undefined,
+    reason: 0,
+  };
+  while (unpacker.at < end) {
+    const bits = unpacker.byte();
+    message.op = bits & OP;
+    const fields = FIELDS[message.op]!;
+    if ((fields & TARGET) !== 0 && (bits & SAME_TARGET) === 0) message.target = unpacker.value() as string;
+    if ((fields & TICKET) !== 0) message.ticket = unpacker.uint32();
+    if ((fields & TIMEOUT) !== 0 && (bits & SAME_TIMEOUT) === 0) {
+      message.fullTimeout = unpacker.double();
+      message.timeout = message.fullTimeout - age;
+    }
+    if ((fields & REASON) !== 0) message.reason = unpacker.value() as WireReason;
+    if ((fields & VALUE) !== 0) message.value = readValue(unpacker);
+    try {
+      take(message);
+    } catch (error) {
+      throwLater(error);
+    }
+  }
+}
+
+function readValue(unpacker: Unpacker): unknown {
+  try {
+    return unpacker.value();
+  } catch (error) {
+    return new Failure(error as Error);
+  }
+}

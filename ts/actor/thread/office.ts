@@ -1,0 +1,124 @@
+/**
+ * This thread's office: what comes from other threads and goes to them. It knows the ways there and who waits for an answer; what is asked of the processes
+ * here is the affair of `desk.ts`.
+ *
+ * As long as an answer is awaited the thread stays alive. When another thread ends, whoever waits for an answer from there is told.
+ */
+import { type Bridge, type Channel, type FrameView, getBridge, RecordKind } from '../../bridge/bridge';
+import { Failure } from '../../bridge/payload';
+import { NoizylabError } from '../../errors';
+import { type Message, Op, readBatch } from './batch';
+import { decodeFault } from './faults';
+import { Poller } from './poller';
+import { Route } from './route';
+import { type Awaiting, Tickets } from './tickets';
+
+/** What comes unasked. */
+export interface Desk {
+  /** A message of another kind than `reply` and `failed`. */
+  take(from: Route, message: Message): void;
+  /** Another thread has ended. */
+  gone(office: number): void;
+}
+
+export class Office implements Channel {
+  readonly bridge: Bridge = getBridge();
+  /** By which other threads know this one. */
+  readonly number: number;
+  readonly #routes = new Map<number, Route>();
+  readonly #tickets = new Tickets();
+  readonly #poller: Poller;
+  #retained = false;
+
+  constructor(private readonly desk: Desk) {
+    const [number, channel] = this.bridge.native.actorOpen(this.bridge.load) ?? [];
+    if (number === undefined || channel === undefined)
+      throw new NoizylabError('ERR_CORE_UNAVAILABLE', 'this thread is about to end');
+    this.number = number;
+    this.#poller = new Poller(
+      () => this.bridge.flush(),
+      () => this.#settle(),
+    );
+    this.bridge.open(channel, this);
+  }
+
+  /** The way to another office. */
+  route(office: number): Route {
+    let route = this.#routes.get(office);
+    if (route === undefined) {
+      route = new Route(office, (to, bytes, length) => this.#post(to, bytes, length));
+      this.#routes.set(office, route);
+    }
+    return route;
+  }
+
+  /** A ticket for a question; its answer goes to `awaiting`. */
+  expect(awaiting: Awaiting): number {
+    if (!this.#retained) {
+      this.#retained = true;
+      this.bridge.retain(this);
+    }
+    return this.#tickets.add(awaiting);
+  }
+
+  /** Nobody waits for that answer any more. */
+  forget(ticket: number): void {
+    this.#tickets.forget(ticket);
+    this.#settleSoon();
+  }
+
+  /** A question was not sent after all. */
+  cancel(ticket: number): void {
+    this.#tickets.cancel(ticket);
+    this.#settleSoon();
+  }
+
+  record(kind: number, _group: number, office: number, _count: number, frame: FrameView): void {
+    if (kind === RecordKind.actorOfficeGone) {
+      this.#gone(office);
+    } else if (kind === RecordKind.actorPost) {
+      this.#poller.received();
+      const route = this.route(office);
+      readBatch(route.unpacker, frame, (message) => this.#take(route, message));
+      this.#settleSoon();
+    }
+  }
+
+  #take(route: Route, message: Message): void {
+    const { op, ticket } = message;
+    if (op !== Op.reply && op !== Op.failed) {
+      this.desk.take(route, message);
+      return;
+    }
+    const awaiting = this.#tickets.take(ticket);
+    if (awaiting === undefined) return;
+    if (op === Op.failed) awaiting.reject(decodeFault(String(message.reason)));
+    else if (message.value instanceof Failure) awaiting.reject(message.value.error);
+    else awaiting.resolve(message.value);
+  }
+
+  #post(route: Route, bytes: Buffer, length: number): void {
+    if (this.bridge.native.actorPost(route.office, this.number, 0, 0, bytes, length)) this.#poller.sent();
+    else this.#gone(route.office);
+  }
+
+  #gone(office: number): void {
+    const route = this.#routes.get(office);
+    this.#routes.delete(office);
+    if (route !== undefined) this.#tickets.lose(route);
+    this.desk.gone(office);
+    this.#settleSoon();
+  }
+
+  /** At once, or when the poller is through: until then the next question is likely to come. */
+  #settleSoon(): void {
+    if (!this.#poller.running) this.#settle();
+  }
+
+  /** The thread need not stay alive where no answer is awaited. */
+  #settle(): void {
+    if (!this.#retained || this.#tickets.waiting > 0) return;
+    this.#retained = false;
+    this.bridge.release(this);
+  }
+}

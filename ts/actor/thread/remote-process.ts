@@ -1,0 +1,138 @@
+/**
+ * A process of another thread, as this thread sees it: what is asked of it is sent there. It knows of the end of the process when its thread has told, or
+ * has ended itself; before that the table of all processes says whether a message can still arrive.
+ */
+import { NOWHERE, openSlot, readCounter, STATUS, STATUS_STOPPED, STATUS_STOPPING } from '../counters';
+import { PendingCall, setDeadline } from '../deadlines';
+import { ServerNotRunningError } from '../errors';
+import type { ServerProcess } from '../processes';
+import type { ExitReason, ExitSignal, Ref } from '../types';
+import { encodeReason } from './faults';
+import type { Office } from './office';
+import type { Route } from './route';
+import type { Awaiting } from './tickets';
+
+/** Who knows all of them. */
+export interface RemoteOwner {
+  /** It was killed from here. */
+  killed(process: RemoteProcess, reason: ExitReason): void;
+}
+
+/** A call that waits for its reply from another thread. */
+class RemoteCall extends PendingCall implements Awaiting {
+  ticket = 0;
+
+  constructor(private readonly process: RemoteProcess) {
+    super(process);
+    this.queued = true; // so that `withdraw` is called when its time is over
+  }
+
+  get route(): Route {
+    return this.process.route;
+  }
+
+  lost(): void {
+    this.reject(new ServerNotRunningError(this.process.id));
+  }
+}
+
+export class RemoteProcess implements ServerProcess {
+  readonly ref: Ref;
+  /** Supervisors of other threads can be watched, stopped and killed; they take no messages. */
+  readonly kind: 'server';
+  slot: number;
+  #listeners: readonly ((reason: ExitReason) => void)[] = [];
+  #ended = false;
+  /** The turn of the route in which the table was looked at last. */
+  #lookedAt = -1;
+
+  constructor(
+    readonly id: string,
+    readonly route: Route,
+    private readonly office: Office,
+    private readonly owner: RemoteOwner,
+  ) {
+    this.ref = { id };
+    const slot = office.bridge.native.actorSlot(id);
+    this.slot = slot === null ? NOWHERE : openSlot(slot);
+    this.kind = (id.startsWith('supervisor_') ? 'supervisor' : 'server') as 'server';
+  }
+
+  isRunning(): boolean {
+    if (this.#ended || this.office.bridge.native.actorOffice(this.id) !== this.route.office) return false;
+    const status = readCounter(this.slot, STATUS);
+    return status !== STATUS_STOPPING && status !== STATUS_STOPPED;
+  }
+
+  onEnd(listener: (reason: ExitReason) => void): () => void {
+    this.#listeners = [...this.#listeners, listener];
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== listener);
+    };
+  }
+
+  call(message: unknown, timeout: number): Promise<unknown> {
+    if (!this.#isReachable()) return Promise.reject(new ServerNotRunningError(this.id));
+    const call = new RemoteCall(this);
+    call.ticket = this.office.expect(call);
+    try {
+      this.route.call(this.id, call.ticket, timeout, message);
+    } catch (error) {
+      this.office.cancel(call.ticket);
+      this.#lookedAt = -1;
+      call.reject(error as Error);
+      return call.promise;
+    }
+    setDeadline(call, timeout);
+    return call.promise;
+  }
+
+  /** The call's time is over. */
+  withdraw(call: PendingCall): void {
+    this.office.forget((call as RemoteCall).ticket);
+  }
+
+  cast(message: unknown): void {
+    if (!this.#isReachable()) throw new ServerNotRunningError(this.id);
+    this.route.cast(this.id, message);
+  }
+
+  exit({ from, reason }: ExitSignal): void {
+    if (this.#isReachable()) this.route.exit(this.id, [from.id, encodeReason(reason)]);
+  }
+
+  stop(reason: ExitReason): Promise<void> {
+    // One that is stopping already is waited for.
+    if (this.#ended) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const { route } = this;
+      const done = (): void => resolve();
+      const ticket = this.office.expect({ route, resolve: done, reject, lost: done });
+      route.stop(this.id, ticket, encodeReason(reason));
+    });
+  }
+
+  kill(reason: ExitReason): void {
+    if (this.#ended) return;
+    this.route.kill(this.id, encodeReason(reason));
+    this.owner.killed(this, reason);
+  }
+
+  /** It has ended: tells those who watch it. */
+  tellEnd(reason: ExitReason): void {
+    this.#ended = true;
+    this.slot = NOWHERE;
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener(reason);
+  }
+
+  /** Whether the table knows it; looked up once in each turn in which something is sent. */
+  #isReachable(): boolean {
+    const { turns } = this.route;
+    if (this.#lookedAt === turns && !this.#ended) return true;
+    if (!this.isRunning()) return false;
+    this.#lookedAt = turns;
+    return true;
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * One worker thread for one server, from the side that starts it. It does not keep the process alive.
+ */
+import { join } from 'node:path';
+import { clearTimeout, setTimeout } from 'node:timers';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
+import type { Route } from './route';
+
+/** What a worker is started with. */
+export interface WorkerData {
+  /** The office of its owner. */
+  readonly office: number;
+  /** By which it says that it is ready. */
+  readonly ticket: number;
+}
+
+/** So long a worker may take to end by itself once its server has ended, in milliseconds. */
+const LEAVE_MS = 1000;
+
+export class WorkerThread {
+  /** Resolves with the way to it; rejects where it does not start. */
+  readonly ready: Promise<Route>;
+  /** Why it has ended, if it said so. */
+  error: Error | undefined;
+  readonly #worker: Worker;
+  #resolve!: (route: Route) => void;
+  #leaving: NodeJS.Timeout | undefined;
+
+  constructor(
+    data: WorkerData,
+    readonly resourceLimits: ResourceLimits | undefined,
+    private readonly exited: (thread: WorkerThread) => void,
+  ) {
+    this.#worker = new Worker(join(__dirname, 'worker.js'), {
+      name: 'noizylab-actor',
+      workerData: data,
+      ...(resourceLimits && { resourceLimits }),
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#worker.on('error', (error: Error) => {
+        this.error = error;
+      });
+      this.#worker.on('exit', (code) => {
+        clearTimeout(this.#leaving);
+        this.exited(this);
+        reject(this.error ?? new Error(`the worker exited with code ${code}`));
+      });
+    });
+    // Those who need it wait for it; where nobody does, its failure is nobody's.
+    this.ready.catch(() => undefined);
+    this.#worker.unref();
+  }
+
+  /** It has said that it is ready. */
+  setReady(route: Route): void {
+    this.#resolve(route);
+  }
+
+  /** Keeps the process alive as long as somebody waits for it. */
+  hold(): void {
+    this.#worker.ref();
+  }
+
+  /** Does not keep the process alive any more. */
+  letGo(): void {
+    this.#worker.unref();
+  }
+
+  /** Its server has ended: it ends by itself, or else is made to. */
+  leave(): void {
+    this.#leaving = setTimeout(() => this.terminate(), LEAVE_MS).unref();
+  }
+
+  /** Ends it at once. */
+  terminate(): void {
+    void this.#worker.terminate();
+  }
+}

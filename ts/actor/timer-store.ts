@@ -1,0 +1,91 @@
+/**
+ * The timers of a timer service in a user's storage: a record for each, under `durable_timer:<id>`.
+ *
+ * What is done to one record happens in the order in which it was asked for; different records do not wait for each other.
+ */
+import { toError } from './errors';
+import type { PersistedState, StorageAdapter } from './storage';
+import type { TimerEntry } from './timer-types';
+
+const PREFIX = 'durable_timer:';
+const SCHEMA_VERSION = 1;
+/** Records that are read at the same time. */
+const READS = 64;
+
+/** What was found in a storage. */
+export interface Found {
+  readonly entries: TimerEntry[];
+  /** Records that could not be read. */
+  readonly broken: { readonly key: string; readonly error: Error }[];
+}
+
+/** The records of timers. */
+export class TimerStore {
+  readonly #adapter: StorageAdapter;
+  /** By timer: its last operation that is still under way. */
+  readonly #pending = new Map<string, Promise<unknown>>();
+
+  constructor(adapter: StorageAdapter) {
+    this.#adapter = adapter;
+  }
+
+  /** Reads all records. Rejects where they cannot be listed. */
+  async load(): Promise<Found> {
+    const keys = await this.#adapter.listKeys(PREFIX);
+    const found: Found = { entries: [], broken: [] };
+    for (let at = 0; at < keys.length; at += READS)
+      await Promise.all(keys.slice(at, at + READS).map((key) => this.#read(key, found)));
+    return found;
+  }
+
+  save(entry: TimerEntry): Promise<void> {
+    const metadata = {
+      persistedAt: Date.now(),
+      serverId: 'timer-service',
+      schemaVersion: SCHEMA_VERSION,
+    };
+    return this.#after(entry.id, () => this.#adapter.save(PREFIX + entry.id, { state: entry, metadata }));
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.#after(id, () => this.#adapter.delete(PREFIX + id));
+  }
+
+  /** Resolves when all that was asked for has been done, or has failed. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#pending.values());
+  }
+
+  async #read(key: string, found: Found): Promise<void> {
+    try {
+      const record = await this.#adapter.load<TimerEntry>(key);
+      // It may have been deleted since it was listed.
+      if (record !== undefined) found.entries.push(checked(record));
+    } catch (error) {
+      found.broken.push({ key, error: toError(error) });
+    }
+  }
+
+  #after<T>(id: string, operation: () => Promise<T>): Promise<T> {
+    const before = this.#pending.get(id);
+    const done = before === undefined ? started(operation) : before.then(operation, operation);
+    this.#pending.set(id, done);
+    const forget = (): void => {
+      if (this.#pending.get(id) === done) this.#pending.delete(id);
+    };
+    done.then(forget, forget);
+    return done;
+  }
+}
+
+/** Lets what an adapter throws reject. */
+async function started<T>(operation: () => Promise<T>): Promise<T> {
+  return operation();
+}
+
+function checked(record: PersistedState<TimerEntry>): TimerEntry {
+  const { id, fireAt, targetRef } = record.state;
+  if (typeof id === 'string' && Number.isFinite(fireAt) && typeof targetRef?.id === 'string')
+    return record.state;
+  throw new TypeError('a record of a timer has an id, a time and a target');
+}

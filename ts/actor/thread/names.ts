@@ -25,7 +25,7 @@ export function tableNames(office: Office): RemoteNames {
       own.delete(name);
       // The table has freed the names of a process that has ended, and another may have taken them.
       if (id === null || (mine !== undefined && mine !== id)) return;
-      native.actorUnname(name);
+      native.actorUnname(name, id);
       const where = native.actorOffice(id);
       if (where !== 0 && where !== office.number) office.route(where).unregister(name);
     },

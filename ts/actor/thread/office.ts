@@ -21,6 +21,13 @@ export interface Desk {
   gone(office: number): void;
 }
 
+/** A record of the bridge. */
+interface Post {
+  readonly kind: number;
+  readonly office: number;
+  readonly frame: FrameView;
+}
+
 export class Office implements Channel {
   readonly bridge: Bridge = getBridge();
   /** By which other threads know this one. */
@@ -29,16 +36,15 @@ export class Office implements Channel {
   readonly #tickets = new Tickets();
   readonly #poller: Poller;
   #retained = false;
+  #isReading = false;
+  readonly #backlog: Post[] = [];
 
   constructor(private readonly desk: Desk) {
     const [number, channel] = this.bridge.native.actorOpen(this.bridge.load) ?? [];
     if (number === undefined || channel === undefined)
       throw new NoizylabError('ERR_CORE_UNAVAILABLE', 'this thread is about to end');
     this.number = number;
-    this.#poller = new Poller(
-      () => this.bridge.flush(),
-      () => this.#settle(),
-    );
+    this.#poller = new Poller(this.bridge, () => this.#settle());
     this.bridge.open(channel, this);
   }
 
@@ -74,13 +80,27 @@ export class Office implements Channel {
   }
 
   record(kind: number, _group: number, office: number, _count: number, frame: FrameView): void {
+    if (kind === RecordKind.actorPost) this.#poller.received();
+    else if (kind !== RecordKind.actorOfficeGone) return;
+    if (this.#isReading) {
+      // A handler has made the bridge deliver: this comes after what is being read.
+      const bytes = Buffer.from(frame.bytes.subarray(frame.start, frame.end));
+      this.#backlog.push({ kind, office, frame: { ...frame, bytes, start: 0, end: bytes.length } });
+      return;
+    }
+    this.#isReading = true;
+    this.#read({ kind, office, frame });
+    for (let next = this.#backlog.shift(); next !== undefined; next = this.#backlog.shift()) this.#read(next);
+    this.#isReading = false;
+    this.#settleSoon();
+  }
+
+  #read({ kind, office, frame }: Post): void {
     if (kind === RecordKind.actorOfficeGone) {
       this.#gone(office);
-    } else if (kind === RecordKind.actorPost) {
-      this.#poller.received();
+    } else {
       const route = this.route(office);
       readBatch(route.unpacker, frame, (message) => this.#take(route, message));
-      this.#settleSoon();
     }
   }
 

@@ -119,6 +119,7 @@ function startIn(
       resolve(id: string) {
         clearTimeout(timer);
         const process = directory.adopt(id, route);
+        worker.server = process;
         process.onEnd(() => worker.leave());
         // Whoever watches all ends hears of this one too, also if it comes before anybody has asked.
         noticeEnd(process);
@@ -173,5 +174,10 @@ function ready(ticket: number, route: Route): void {
 }
 
 onReset(() => {
-  for (const worker of all) worker.terminate();
+  spare = undefined;
+  starting.clear();
+  for (const worker of all) {
+    worker.server?.kill('shutdown');
+    worker.terminate();
+  }
 });

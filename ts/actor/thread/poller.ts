@@ -1,6 +1,6 @@
 /**
  * Looks for mail in each turn of the event loop for a moment after mail was sent or came: two threads in conversation then do not fall asleep between
- * question and answer, where waking would cost more than all the rest.
+ * question and answer, where waking would cost more than all the rest. As long as a thread looks, nobody wakes it.
  *
  * A moment that brings no mail was wasted, and where both threads share one processor it even keeps the other from answering. After a few of those no
  * more is spent for a while, which doubles as long as that goes on.
@@ -8,6 +8,7 @@
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
+import type { Bridge } from '../../bridge/bridge';
 
 /** So long after the last mail, in milliseconds: about what waking a thread costs. */
 const MOMENT_MS = 0.1;
@@ -15,7 +16,7 @@ const MOMENT_MS = 0.1;
 const FEW_MISSES = 2;
 /** The pause after them, in milliseconds: at first and at last. */
 const SHORTEST_PAUSE_MS = 4;
-const LONGEST_PAUSE_MS = 64;
+const LONGEST_PAUSE_MS = 256;
 
 // With one processor, looking would always keep the other thread from answering.
 const worthwhile = availableParallelism() > 1;
@@ -28,16 +29,19 @@ export class Poller {
   #misses = 0;
   #pause = SHORTEST_PAUSE_MS;
   #pausedUntil = 0;
+  /** Counts what was ever sent here; absent where it cannot be mapped. */
+  readonly #mail: Uint32Array | undefined;
+  #seen = 0;
   readonly #turn = (): void => this.#look();
 
-  /**
-   * @param look delivers what waits
-   * @param ended called when the moment is over
-   */
+  /** @param ended called when the moment is over */
   constructor(
-    private readonly look: () => void,
+    private readonly bridge: Bridge,
     private readonly ended: () => void,
-  ) {}
+  ) {
+    const mail = bridge.native.outboxMail(bridge.load);
+    this.#mail = mail && new Uint32Array(mail);
+  }
 
   get running(): boolean {
     return this.#running;
@@ -66,11 +70,12 @@ export class Poller {
     if (this.#running) return;
     this.#running = true;
     this.#hit = false;
+    this.bridge.native.outboxPoll(this.bridge.load, true);
     setImmediate(this.#turn);
   }
 
   #look(): void {
-    this.look();
+    this.#deliver();
     const now = performance.now();
     if (now < this.#until) {
       setImmediate(this.#turn);
@@ -78,7 +83,17 @@ export class Poller {
     }
     this.#running = false;
     if (!this.#hit) this.#missed(now);
-    this.ended();
+    if (this.bridge.native.outboxPoll(this.bridge.load, false)) this.bridge.flush();
+    if (!this.#running) this.ended();
+  }
+
+  #deliver(): void {
+    if (this.#mail !== undefined) {
+      const sent = Atomics.load(this.#mail, 0);
+      if (sent === this.#seen) return;
+      this.#seen = sent;
+    }
+    this.bridge.flush();
   }
 
   #missed(now: number): void {

@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
+import type { Process } from '../processes';
 import type { Route } from './route';
 
 /** What a worker is started with. */
@@ -22,6 +23,8 @@ export class WorkerThread {
   readonly ready: Promise<Route>;
   /** Why it has ended, if it said so. */
   error: Error | undefined;
+  /** What runs in it. */
+  server: Process | undefined;
   readonly #worker: Worker;
   #resolve!: (route: Route) => void;
   #leaving: NodeJS.Timeout | undefined;

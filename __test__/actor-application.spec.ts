@@ -1,0 +1,297 @@
+/** `Application` of `actor`: start and stop in good order, timeouts, signals. */
+import {
+  Application,
+  ApplicationAlreadyRunningError,
+  ApplicationNotRunningError,
+  ApplicationStartError,
+  ApplicationStopTimeoutError,
+  GenServer,
+  Supervisor,
+  type ApplicationLifecycleEvent,
+  type SupervisorRef,
+} from '../dist/actor';
+import { reset } from '../dist/actor/testing';
+import { untyped } from './fixtures/parallel';
+import { startChild, toldBy } from './lib/child';
+import { child, gate, settled } from './lib/supervised';
+
+afterEach(() => {
+  jest.useRealTimers();
+  reset();
+});
+
+const QUIET = { handleSignals: false } as const;
+
+/** An application of one worker that notes its steps. */
+function noting(log: string[], name = '') {
+  return Application.create({
+    start: () => {
+      log.push(`start${name}`);
+      return Supervisor.start({ children: [child(`worker${name}`, log)] });
+    },
+    prepStop: () => void log.push(`prepStop${name}`),
+    stop: () => void log.push(`stop${name}`),
+  });
+}
+
+describe('start and stop', () => {
+  test('prepStop runs before the supervisor is stopped, stop after; the events tell of each step', async () => {
+    const log: string[] = [];
+    const events: ApplicationLifecycleEvent[] = [];
+    Application.onLifecycleEvent((event) => events.push(event));
+    const ref = await Application.start(noting(log), { name: 'app', ...QUIET });
+    expect([
+      ref.name,
+      Application.lookup('app'),
+      Application.isRunning(ref),
+      Application.getStatus(ref),
+    ]).toEqual(['app', ref, true, 'running']);
+    const supervisor = Application.getState(ref)!;
+    expect([Application.getSupervisor(ref), Supervisor.isRunning(supervisor)]).toEqual([supervisor, true]);
+    await Application.stop(ref);
+    expect(log).toEqual(['start', '+worker', 'prepStop', '-worker shutdown', 'stop']);
+    expect(events).toEqual([
+      { type: 'starting', name: 'app', timestamp: expect.any(Number) },
+      { type: 'started', ref, timestamp: expect.any(Number) },
+      { type: 'stopping', ref, reason: 'normal', timestamp: expect.any(Number) },
+      { type: 'stopped', name: 'app', reason: 'normal', timestamp: expect.any(Number) },
+    ]);
+    expect([
+      Application.getStatus(ref),
+      Application.getState(ref),
+      Application.getSupervisor(ref),
+      Application.lookup('app'),
+      Application.getInfo(ref),
+      Supervisor.isRunning(supervisor),
+    ]).toEqual(['stopped', undefined, undefined, undefined, undefined, false]);
+    await expect(Application.stop(ref)).rejects.toMatchObject({
+      name: 'ApplicationNotRunningError',
+      code: 'ERR_ACTOR_APPLICATION_NOT_RUNNING',
+      applicationName: 'app',
+    });
+  });
+
+  test('the configuration reaches start; a state need be no supervisor', async () => {
+    const behavior = Application.create<{ port: number }, { listening: number }>({
+      start: ({ port }) => ({ listening: port }),
+    });
+    const ref = await Application.start(behavior, { name: 'app', config: { port: 80 }, ...QUIET });
+    expect([Application.getState(ref), Application.getSupervisor(ref)]).toEqual([
+      { listening: 80 },
+      undefined,
+    ]);
+    expect(Application.getInfo(ref)).toEqual({
+      name: 'app',
+      status: 'running',
+      startedAt: expect.any(Number),
+      uptimeMs: expect.any(Number),
+    });
+    await Application.stop(ref);
+  });
+
+  test('a name is there once, from the beginning of the start to the end of the stop', async () => {
+    const held = gate();
+    const starting = Application.start({ start: () => held.promise }, { name: 'app', ...QUIET });
+    const again = () => Application.start(noting([]), { name: 'app', ...QUIET });
+    await expect(again()).rejects.toThrow(ApplicationAlreadyRunningError);
+    const early = Application.lookup('app')!;
+    expect([Application.getStatus(early), Application.isRunning(early), Application.getAllRunning()]).toEqual(
+      ['starting', false, []],
+    );
+    await expect(Application.stop(early)).rejects.toThrow(ApplicationNotRunningError);
+    held.open();
+    const ref = await starting;
+    await expect(again()).rejects.toMatchObject({
+      applicationName: 'app',
+      code: 'ERR_ACTOR_APPLICATION_ALREADY_RUNNING',
+    });
+    await Application.stop(ref);
+    await Application.stop(await again());
+  });
+
+  test('a start that fails is told, with its cause, and leaves the name free', async () => {
+    const events: ApplicationLifecycleEvent[] = [];
+    Application.onLifecycleEvent((event) => events.push(event));
+    const cause = new Error('no port');
+    const broken = Application.start({ start: () => Promise.reject(cause) }, { name: 'app', ...QUIET });
+    await expect(broken).rejects.toMatchObject({
+      name: 'ApplicationStartError',
+      code: 'ERR_ACTOR_APPLICATION_START',
+      applicationName: 'app',
+      cause,
+      message: "Application 'app' failed to start: no port",
+    });
+    expect(events.at(-1)).toMatchObject({ type: 'start_failed', name: 'app', error: cause });
+    expect(Application.lookup('app')).toBeUndefined();
+  });
+
+  test('a start that takes too long fails, and the supervisor that it gives later is stopped', async () => {
+    const log: string[] = [];
+    const held = gate();
+    const behavior = {
+      start: async () => {
+        await held.promise;
+        return Supervisor.start({ children: [child('late', log)] });
+      },
+    };
+    await expect(Application.start(behavior, { name: 'app', startTimeout: 1, ...QUIET })).rejects.toThrow(
+      ApplicationStartError,
+    );
+    held.open();
+    await settled();
+    expect(log).toEqual(['+late', '-late shutdown']);
+  });
+
+  test('each step of the stop runs even where one before has failed; the first failure is told', async () => {
+    const log: string[] = [];
+    const ref = await Application.start(
+      {
+        ...noting(log),
+        prepStop: () => {
+          throw new Error('in prepStop');
+        },
+        stop: () => {
+          log.push('stop');
+          throw new Error('in stop');
+        },
+      },
+      { name: 'app', ...QUIET },
+    );
+    await expect(Application.stop(ref)).rejects.toThrow('in prepStop');
+    expect(log).toEqual(['start', '+worker', '-worker shutdown', 'stop']);
+    expect(Application.getStatus(ref)).toBe('stopped');
+  });
+
+  test('a stop that takes too long fails, and the supervisor is down all the same', async () => {
+    const log: string[] = [];
+    const ref = await Application.start(
+      { ...noting(log), prepStop: () => new Promise<void>(() => {}) },
+      { name: 'app', stopTimeout: 1, ...QUIET },
+    );
+    const supervisor: SupervisorRef = Application.getSupervisor(ref)!;
+    const stopping = Application.stop(ref);
+    await expect(stopping).rejects.toThrow(ApplicationStopTimeoutError);
+    await expect(stopping).rejects.toMatchObject({ applicationName: 'app', timeoutMs: 1 });
+    expect([Supervisor.isRunning(supervisor), log.at(-1), Application.lookup('app')]).toEqual([
+      false,
+      '-worker shutdown',
+      undefined,
+    ]);
+  });
+
+  test('stopAll stops the last started first', async () => {
+    const log: string[] = [];
+    const refs = [];
+    for (const name of ['a', 'b', 'c'])
+      refs.push(await Application.start(noting(log, name), { name, ...QUIET }));
+    expect(Application.getAllRunning()).toEqual(refs);
+    log.length = 0;
+    await Application.stopAll();
+    expect(log.filter((line) => line.startsWith('stop'))).toEqual(['stopc', 'stopb', 'stopa']);
+    expect(Application.getAllRunning()).toEqual([]);
+  });
+
+  test('no timer is left by what was in time', async () => {
+    jest.useFakeTimers();
+    const ref = await Application.start(noting([]), { name: 'app', ...QUIET });
+    await Application.stop(ref);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('wrong behaviours and options are named', async () => {
+    const start = noting([]);
+    for (const wrong of [
+      null,
+      undefined,
+      {},
+      { start: 1 },
+      { ...start, stop: 1 },
+      { ...start, prepStop: 'x' },
+    ]) {
+      expect(() => Application.create(untyped(wrong))).toThrow(
+        expect.objectContaining({ code: 'ERR_ACTOR_INVALID_TYPE' }),
+      );
+      await expect(Application.start(untyped(wrong), { name: 'app' })).rejects.toMatchObject({
+        code: 'ERR_ACTOR_INVALID_TYPE',
+      });
+    }
+    for (const wrong of [
+      {},
+      { name: 1 },
+      { name: 'app', handleSignals: 1 },
+      { name: 'app', startTimeout: 'x' },
+    ])
+      await expect(Application.start(start, untyped(wrong))).rejects.toMatchObject({
+        code: 'ERR_ACTOR_INVALID_TYPE',
+      });
+    for (const wrong of [
+      { name: '' },
+      { name: 'app', startTimeout: -1 },
+      { name: 'app', stopTimeout: Number.NaN },
+    ])
+      await expect(Application.start(start, untyped(wrong))).rejects.toMatchObject({
+        code: 'ERR_ACTOR_OUT_OF_RANGE',
+      });
+    expect(Application.lookup('app')).toBeUndefined();
+  });
+});
+
+describe('signals', () => {
+  const PROGRAM = `const { Application, GenServer, Supervisor } = require('./dist/actor');
+    const log = [];
+    const behavior = (name, more) => ({
+      start: () => Supervisor.start({ children: [{ id: name, start: () => GenServer.start({
+        init: () => setInterval(() => {}, 60_000),
+        handleCall: (m, s) => [0, s], handleCast: (m, s) => s,
+        terminate: (reason, timer) => { clearInterval(timer); log.push(name + ' ' + reason); },
+      }) }] }),
+      ...more,
+    });`;
+
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s stops all applications, and the program ends by itself',
+    async (signal) => {
+      const program = startChild(`${PROGRAM}
+      Application.onLifecycleEvent((event) => event.type === 'stopped' && log.push(event.name + ' ' + event.reason));
+      process.once('exit', () => process._rawDebug(log.join(', ')));
+      await Application.start(behavior('a'), { name: 'app a' });
+      await Application.start(behavior('b'), { name: 'app b' });
+      await tell('up');
+      process.disconnect();`);
+      await program.firstTold;
+      program.process.kill(signal);
+      expect(await program.ended).toMatchObject({
+        code: 0,
+        signal: null,
+        stderr: 'b shutdown, app b signal, a shutdown, app a signal\n',
+      });
+    },
+  );
+
+  test('without handleSignals a signal has its usual effect, also after the stop of one that had it', async () => {
+    const program = startChild(`${PROGRAM}
+      await Application.stop(await Application.start(behavior('a'), { name: 'app a' }));
+      await Application.start(behavior('b'), { name: 'app b', handleSignals: false });
+      await tell(process.listenerCount('SIGTERM'));`);
+    expect(await program.firstTold).toBe(0);
+    program.process.kill('SIGTERM');
+    expect(await program.ended).toMatchObject({ code: null, signal: 'SIGTERM' });
+  });
+
+  test('an application that runs keeps no program alive by its signals', async () => {
+    expect(
+      await toldBy(`const { Application, Supervisor } = require('./dist/actor');
+        const ref = await Application.start({ start: () => Supervisor.start() }, { name: 'app' });
+        await tell(Application.getStatus(ref));
+        process.disconnect();`),
+    ).toEqual(['running']);
+  });
+});
+
+test('a listener that was taken back hears nothing', async () => {
+  const heard: string[] = [];
+  const off = Application.onLifecycleEvent(({ type }) => heard.push(type));
+  off();
+  await Application.start({ start: () => GenServer.isRunning({ id: 'x' }) }, { name: 'app', ...QUIET });
+  expect(heard).toEqual([]);
+});

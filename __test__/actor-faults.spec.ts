@@ -1,6 +1,7 @@
 /**
  * Supervision trees under random faults: whatever happens, a tree comes back to its specification or escalates as its intensity says, nothing
- * runs that it does not know of, and every call is settled. With the environment variable `NOIZYLAB_PROVE=1` the faults go on for a minute each.
+ * runs that it does not know of, and every call is settled. With the environment variable `NOIZYLAB_PROVE=1` trees and threads
+ * have a minute of faults each.
  */
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises';
 import {

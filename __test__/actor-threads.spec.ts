@@ -3,6 +3,8 @@
  * messages, ends, monitors, links, names.
  */
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -25,6 +27,8 @@ import type {
 } from '../dist/actor';
 import { reset } from '../dist/actor/testing';
 import { gate, nextEvent, read, startDoer } from './fixtures/actor-servers';
+import { untyped } from './fixtures/parallel';
+import { eventually } from './lib/broker';
 import { toldBy } from './lib/child';
 import { rejection } from './lib/processors';
 
@@ -100,6 +104,26 @@ class TestThread {
 }
 
 describe('a server on a thread of its own', () => {
+  test('the thread that is kept ready has loaded the module of the last start', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'noizylab-actor-'));
+    const file = join(folder, 'loaded');
+    try {
+      const module = pathToFileURL(join(__dirname, 'fixtures', 'actor-loaded.mjs'));
+      module.searchParams.set('mark', file);
+      const ref = await GenServer.start({ module }, { thread: { preload: true } });
+      await eventually(() => readFileSync(file).length === 2);
+      await GenServer.stop(ref);
+      const thread = untyped({ preload: 'always' });
+      await expect(GenServer.start({ module }, { thread })).rejects.toMatchObject({
+        name: 'TypeError',
+        code: 'ERR_ACTOR_INVALID_TYPE',
+      });
+    } finally {
+      reset();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   test('runs its handlers there; call, cast, stop and isRunning work as for any', async () => {
     const ref = await startFar();
     expect(ref).toEqual({ id: expect.stringMatching(/^genserver_/) });

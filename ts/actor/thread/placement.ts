@@ -21,6 +21,11 @@ import { WorkerThread } from './worker-thread';
 export interface ThreadOptions {
   /** Bounds of the thread's memory, as of `Worker` of `node:worker_threads`. Default those of Node. */
   resourceLimits?: ResourceLimits;
+  /**
+   * The worker that is kept ready for the next start, or a restart, loads this module beforehand: what stands at its top level then runs in one worker more
+   * than there are servers. Default true.
+   */
+  preload?: boolean;
 }
 
 /** What a worker is told to start. */
@@ -49,11 +54,13 @@ export function startOnThread(
   { thread, ...options }: GenServerOptions & { thread?: boolean | ThreadOptions },
 ): Promise<Ref> {
   const source = readModule(given);
-  const limits = typeof thread === 'boolean' ? undefined : readLimits(thread);
+  const { resourceLimits, preload } = reader.object('thread', typeof thread === 'boolean' ? {} : thread);
+  const limits = readLimits(resourceLimits);
+  const next = reader.boolean('thread.preload', preload, true) ? source.url : undefined;
   const { name, initTimeout } = startSettings(options);
   const threads = connect();
   if (name !== undefined && Registry.isRegistered(name)) throw new AlreadyRegisteredError(name);
-  return start(threads, { source, options }, initTimeout, limits);
+  return start(threads, { source, options }, initTimeout, limits, next);
 }
 
 const LIMITS = [
@@ -63,8 +70,7 @@ const LIMITS = [
   'stackSizeMb',
 ] as const;
 
-function readLimits(thread: ThreadOptions | undefined): ResourceLimits | undefined {
-  const { resourceLimits } = reader.object('thread', thread);
+function readLimits(resourceLimits: ResourceLimits | undefined): ResourceLimits | undefined {
   if (resourceLimits === undefined) return undefined;
   const given = reader.object('thread.resourceLimits', resourceLimits);
   const limits: ResourceLimits = {};
@@ -80,6 +86,7 @@ async function start(
   order: StartOrder,
   initTimeout: number,
   limits: ResourceLimits | undefined,
+  next: string | undefined,
 ): Promise<Ref> {
   threads.desk.placements.ready = ready;
   const worker = hire(threads, limits);
@@ -95,7 +102,7 @@ async function start(
   } finally {
     worker.letGo();
     setImmediate(() => {
-      spare ??= launch(threads, limits);
+      spare ??= launch(threads, limits, next);
     });
   }
 }
@@ -155,10 +162,11 @@ function hire(threads: Threads, limits: ResourceLimits | undefined): WorkerThrea
   return launch(threads, limits);
 }
 
-function launch({ office }: Threads, limits: ResourceLimits | undefined): WorkerThread {
+/** @param preload the module that the worker loads before it is asked to */
+function launch({ office }: Threads, limits: ResourceLimits | undefined, preload?: string): WorkerThread {
   lastTicket += 1;
   const ticket = lastTicket;
-  const worker = new WorkerThread({ office: office.number, ticket }, limits, (exited) => {
+  const worker = new WorkerThread({ office: office.number, ticket, preload }, limits, (exited) => {
     starting.delete(ticket);
     all.delete(exited);
     if (spare === exited) spare = undefined;

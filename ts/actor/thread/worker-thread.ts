@@ -13,6 +13,8 @@ export interface WorkerData {
   readonly office: number;
   /** By which it says that it is ready. */
   readonly ticket: number;
+  /** The URL of a module that it is likely to be asked for: it is loaded before that. */
+  readonly preload: string | undefined;
 }
 
 /** So long a worker may take to end by itself once its server has ended, in milliseconds. */

@@ -17,7 +17,7 @@ import type { Route } from './route';
 import { connect } from './threads';
 import type { WorkerData } from './worker-thread';
 
-const { office: owner, ticket: ownTicket } = workerData as WorkerData;
+const { office: owner, ticket: ownTicket, preload } = workerData as WorkerData;
 const { office, desk, directory } = connect();
 
 // The thread lives as long as its server: until then it waits for work.
@@ -43,6 +43,12 @@ async function beReady(): Promise<void> {
   await GenServer.call({ id }, undefined);
   await GenServer.stop({ id }, decodeReason(encodeReason(workerDied(id))));
   office.route(owner).ready(ownTicket);
+  if (preload === undefined) return;
+  try {
+    await import(preload);
+  } catch {
+    // Whoever starts a server of it is told.
+  }
 }
 
 async function start(ticket: number, { source, options }: StartOrder, from: Route): Promise<void> {

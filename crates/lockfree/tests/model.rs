@@ -34,22 +34,26 @@ fn two_producers_and_a_consumer_lose_nothing_and_keep_the_order() {
     });
 }
 
+/// Two producers of one value each, which count the wake-ups that they owe.
+fn two_that_wake(list: &Arc<CompletionList<i32>>, wakes: &Arc<AtomicUsize>) -> Vec<thread::JoinHandle<()>> {
+    let producer = |n| {
+        let (list, wakes) = (Arc::clone(list), Arc::clone(wakes));
+        thread::spawn(move || {
+            if list.push(n) {
+                wakes.fetch_add(1, Ordering::Release);
+            }
+        })
+    };
+    vec![producer(0), producer(1)]
+}
+
 /// A consumer that polls for a while is not woken meanwhile, and when it stops it knows of all that was not announced.
 #[test]
 fn a_consumer_that_stops_polling_leaves_nothing_behind() {
     loom::model(|| {
         let list = Arc::new(CompletionList::new());
         let wakes = Arc::new(AtomicUsize::new(0));
-        let producers: Vec<_> = (0..2)
-            .map(|n| {
-                let (list, wakes) = (Arc::clone(&list), Arc::clone(&wakes));
-                thread::spawn(move || {
-                    if list.push(n) {
-                        wakes.fetch_add(1, Ordering::Release);
-                    }
-                })
-            })
-            .collect();
+        let producers = two_that_wake(&list, &wakes);
         list.start_polling();
         let mut seen = list.drain(true).count();
         let is_left = list.stop_polling();
@@ -74,16 +78,7 @@ fn a_wake_up_per_empty_list_is_enough() {
     loom::model(|| {
         let list = Arc::new(CompletionList::new());
         let wakes = Arc::new(AtomicUsize::new(0));
-        let producers: Vec<_> = (0..2)
-            .map(|n| {
-                let (list, wakes) = (Arc::clone(&list), Arc::clone(&wakes));
-                thread::spawn(move || {
-                    if list.push(n) {
-                        wakes.fetch_add(1, Ordering::Release);
-                    }
-                })
-            })
-            .collect();
+        let producers = two_that_wake(&list, &wakes);
         let mut answered = 0;
         let mut seen = 0;
         if wakes.load(Ordering::Acquire) > answered {

@@ -1,6 +1,6 @@
 /** The command `noizylab broker`: starts a broker, alone or around another command, and asks whether one is ready. */
 import { type Command, Option } from 'commander';
-import { Broker, Client, type LogLevel } from '../broker';
+import type { Client, LogLevel } from '../broker';
 import { LEVELS } from '../broker/log';
 import {
   type Access,
@@ -12,6 +12,7 @@ import {
   wholeNumber,
 } from './broker-arguments';
 import { tellFailure } from './broker-failure';
+import { brokerParts } from './broker-parts';
 import { printable } from './format';
 
 const CHECK_TIMEOUT_MS = 2000;
@@ -118,6 +119,7 @@ function addCheck(broker: Command): void {
 
 /** Starts a broker. It keeps the process alive, and ends it on a signal or when the command has ended. */
 async function start([command, ...args]: string[], options: StartOptions): Promise<void> {
+  const { Broker } = brokerParts();
   const broker = new Broker({
     defaultTTL: options.ttl,
     maxItems: options.maxItems,
@@ -160,7 +162,7 @@ async function start([command, ...args]: string[], options: StartOptions): Promi
 async function check({ pipe, timeout, ...secrets }: CheckOptions): Promise<number> {
   let client: Client | undefined;
   try {
-    client = new Client(pipe, { timeout, secret: secretOf(secrets) });
+    client = new (brokerParts().Client)(pipe, { timeout, secret: secretOf(secrets) });
     const { ok, status } = await client.health();
     process.stdout.write(`${status}\n`);
     return ok ? 0 : 1;

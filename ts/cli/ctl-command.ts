@@ -1,7 +1,7 @@
 /** The command `noizylab ctl`: one request to a broker, its answer on standard output. */
 import { types } from 'node:util';
 import type { Command } from 'commander';
-import { Client } from '../broker';
+import type { Client } from '../broker';
 import {
   type Access,
   LONGEST_TIMER,
@@ -11,6 +11,7 @@ import {
   wholeNumber,
 } from './broker-arguments';
 import { tellFailure } from './broker-failure';
+import { brokerParts } from './broker-parts';
 import { printEvents } from './ctl-watch';
 import { printable } from './format';
 import { Interrupt } from './interrupt';
@@ -195,7 +196,7 @@ function request<Given extends unknown[]>(
 
 /** A client with the options of a request, or those that stand before its name. */
 function connect({ pipe, timeout, ...secrets }: Connection, before: Connection): Client {
-  return new Client(pipe ?? before.pipe, {
+  return new (brokerParts().Client)(pipe ?? before.pipe, {
     secret: secretOf(secrets) ?? secretOf(before),
     timeout: timeout ?? before.timeout,
     allowNoTtl: true,

@@ -51,6 +51,25 @@ describe('retries', () => {
     expect(log.mock.calls.length).toBeLessThanOrEqual(4);
   });
 
+  test('who listens and never answers is given up, also by requests without a time limit', async () => {
+    const pipe = makePipePath(newId());
+    const sockets: Socket[] = [];
+    const mute = createServer((socket) => void sockets.push(socket)).listen(pipe);
+    await once(mute, 'listening');
+    try {
+      const client = clientOf(pipe, { timeout: 30 });
+      const all = [
+        client.getOrSet('key', () => 1, 60_000),
+        client.lease('pool', 'worker', { ttl: 1000, max: 1, wait: true }),
+      ];
+      for (const error of await Promise.all(all.map(rejection)))
+        expect(error).toMatchObject({ message: 'Request timeout', code: 'ETIMEDOUT' });
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      mute.close();
+    }
+  });
+
   test('end with an abort', async () => {
     const client = clientOf(makePipePath(newId()));
     const signal = AbortSignal.timeout(10);

@@ -1,7 +1,7 @@
 /** `getOrSet`: one computation among all clients, in threads and processes. */
 import type { BrokerOptions, Client } from '../dist/broker';
 import { deferred, untyped } from './fixtures/parallel';
-import { Host, SECRET, clientOf, eventually, startBroker, ways } from './lib/broker';
+import { Host, SECRET, clientOf, eventually, newId, startBroker, ways } from './lib/broker';
 import { rejection } from './lib/processors';
 
 const refused = (message: string) => ({
@@ -55,6 +55,15 @@ describe.each(ways())('%s', (_way, start) => {
       for (const error of await Promise.all(all))
         expect(error).toMatchObject({ name: 'RangeError', message: 'out of luck', code: 'ELUCK' });
       expect(await connect().getOrSet('key', () => 'found', 60_000)).toBe('found');
+    });
+
+    test('a large value reaches a thousand who wait', async () => {
+      const client = await open();
+      const value = 'x'.repeat(200_000);
+      const all = Array.from({ length: 1000 }, () => client.getOrSet('key', () => value, 60_000));
+      const lengths = (await Promise.all(all)).map(({ length }) => length);
+      expect(new Set(lengths)).toEqual(new Set([200_000]));
+      expect(lengths).toHaveLength(1000);
     });
 
     test('a value that the broker does not take rejects all who wait, and the next one computes', async () => {
@@ -182,6 +191,32 @@ describe('among processes', () => {
     expect(values.size).toBe(1);
     if (raced === undefined) expect(await client.get('computed')).toBe(1);
     else expect([...values]).toEqual(['mine']);
+  });
+
+  test('what was computed for a broker that is gone does not replace a newer value of the next one', async () => {
+    const pipeId = newId();
+    const first = await startBroker({ pipeId });
+    const owner = clientOf(first.pipe, { inProcess: false });
+    const gate = deferred();
+    let computing = false;
+    const computed = owner.getOrSet(
+      'key',
+      async () => {
+        computing = true;
+        await gate.promise;
+        return 'old';
+      },
+      60_000,
+    );
+    await eventually(() => computing);
+    first.stop();
+    const second = await startBroker({ pipeId });
+    const other = clientOf(second.pipe);
+    await other.set('key', 'new', 60_000);
+    await owner.ping(); // it has noticed
+    gate.resolve();
+    expect(await computed).toBe('old');
+    expect(await other.get('key')).toBe('new');
   });
 
   test('an error of a computation arrives in other processes as what it was', async () => {

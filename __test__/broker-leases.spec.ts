@@ -161,6 +161,18 @@ describe.each(ways())('%s', (_way, start) => {
       expect((await client.stats()).leases).toBe(1);
     });
 
+    test("an owned one that was taken again after its end is still its client's own", async () => {
+      const { client: connect } = await start();
+      const client = connect();
+      await client.acquire('pool', 'a', { ttl: 3, max: 1 });
+      await eventually(async () => (await client.stats()).leases === 0);
+      await client.acquire('pool', 'a', { ttl: 60_000, max: 1 });
+      await client.close();
+      const other = connect();
+      await eventually(async () => (await other.stats()).leases === 0);
+      expect((await other.acquire('pool', 'b', { ttl: 60_000, max: 1 })).value).toBe(0);
+    });
+
     test('an owned one ends with its client', async () => {
       const { client: connect } = await start();
       const client = connect();

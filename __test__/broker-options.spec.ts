@@ -492,6 +492,20 @@ describe('logs', () => {
 
   afterEach(() => jest.restoreAllMocks());
 
+  test('every line is written before stop() returns', async () => {
+    const logged = listen();
+    const broker = await startBroker({ logLevel: 'debug' });
+    const client = clientOf(broker.pipe, { inProcess: true });
+    await client.ping();
+    const many = 2000;
+    const sent = Array.from({ length: many }, (_, i) => client.del(`key${i}`));
+    broker.stop();
+    const requests = logged.log.filter((line) => line.includes('Processing request (action=del'));
+    expect(requests).toHaveLength(many);
+    expect(logged.log.at(-1)).toBe('[broker] Broker stopped and cleaned up');
+    await Promise.allSettled(sent);
+  });
+
   test('the life of a broker, at the level info', async () => {
     const logged = listen();
     const broker = await startBroker({ logLevel: 'info' });

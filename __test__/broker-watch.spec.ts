@@ -25,6 +25,16 @@ describe.each(ways())('%s', (_way, start) => {
       return taken;
     };
 
+    test('a client has at most 1,024 of them', async () => {
+      const client = await open();
+      const watches = Array.from({ length: 1025 }, () => client.watch('none:'));
+      const next = watches.map((events) => rejection(events.next()));
+      expect(await next[1024]).toMatchObject(refused('too_many_pending'));
+      await client.close();
+      for (const error of await Promise.all(next.slice(0, 1024)))
+        expect(error).toMatchObject({ code: 'ERR_BROKER_CLOSED' });
+    });
+
     test('tells of what happens to keys of a prefix, in order', async () => {
       const { client: connect } = await start();
       const events = connect().watch('user:');

@@ -40,19 +40,6 @@ export declare function actorOpen(load: number): Array<number> | null
 /** Sends post to an office; `false`: it is closed. */
 export declare function actorPost(to: number, from: number, ticket: number, kind: number, bytes: Uint8Array, length: number): boolean
 
-/** A process as [`actor_processes`] shows it. */
-export interface ActorProcess {
-  /** Its id. */
-  id: string
-  /** The number of its thread's office. */
-  office: number
-  /** The number of its slot of counters. */
-  slot: number
-}
-
-/** All processes of all threads. */
-export declare function actorProcesses(): Array<ActorProcess>
-
 /** A process has ended; its names are free. */
 export declare function actorRemove(id: string): void
 

@@ -841,7 +841,6 @@ module.exports.actorNames = nativeBinding.actorNames
 module.exports.actorOffice = nativeBinding.actorOffice
 module.exports.actorOpen = nativeBinding.actorOpen
 module.exports.actorPost = nativeBinding.actorPost
-module.exports.actorProcesses = nativeBinding.actorProcesses
 module.exports.actorRemove = nativeBinding.actorRemove
 module.exports.actorSegment = nativeBinding.actorSegment
 module.exports.actorSlot = nativeBinding.actorSlot

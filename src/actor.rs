@@ -14,17 +14,6 @@ use crate::error::{Result, from_engine};
 use crate::isolate;
 use crate::memory::{Raw, map_words};
 
-/// A process as [`actor_processes`] shows it.
-#[napi(object)]
-pub struct ActorProcess {
-    /// Its id.
-    pub id: String,
-    /// The number of its thread's office.
-    pub office: u32,
-    /// The number of its slot of counters.
-    pub slot: u32,
-}
-
 /// Opens the office of a load: `[number, channel]`, by which others and the bridge know it.
 #[napi]
 pub fn actor_open(load: u32) -> Option<Vec<u32>> {
@@ -101,12 +90,6 @@ pub fn actor_whereis(name: String) -> Option<String> {
 #[napi]
 pub fn actor_names() -> Vec<String> {
     table::names()
-}
-
-/// All processes of all threads.
-#[napi]
-pub fn actor_processes() -> Vec<ActorProcess> {
-    table::processes().into_iter().map(|(id, office, slot)| ActorProcess { id, office, slot }).collect()
 }
 
 /// Opens the rate limiter of a name, which all threads share: `limit` units in a window of so many milliseconds. Returns its handle.

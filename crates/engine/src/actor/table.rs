@@ -131,16 +131,6 @@ pub fn names() -> Vec<String> {
     TABLE.read().names.keys().map(|name| name.to_string()).collect()
 }
 
-/// All processes: id, number of the office, number of the slot.
-pub fn processes() -> Vec<(String, u32, u32)> {
-    let table = TABLE.read();
-    table
-        .processes
-        .iter()
-        .map(|(id, process)| (id.to_string(), process.office, process.slot.number()))
-        .collect()
-}
-
 impl Table {
     fn remove(&mut self, id: &str) {
         let Some(process) = self.processes.remove(id) else { return };

@@ -132,11 +132,6 @@ const SPECIAL: [bool; 256] = {
     special
 };
 
-/// The `length` that JavaScript sees of a string in WTF-8.
-pub fn utf16_length(wtf8: &[u8]) -> usize {
-    wtf8.iter().map(|byte| usize::from(byte & 0xc0 != 0x80) + usize::from(*byte >= 0xf0)).sum()
-}
-
 /// The number that a JSON number stands for: the nearest double, infinite where it is beyond them, and -0 as such. `None`
 /// where `raw` is something else.
 pub fn number(raw: &[u8]) -> Option<f64> {
@@ -204,13 +199,6 @@ mod tests {
     fn strings_are_written_as_javascript_writes_them() {
         let text = "\0\u{1f}\"\\/\u{8}\u{c}\n\r\t\u{7f}\u{2028}é😀";
         assert_eq!(written(text.as_bytes()), "\"\\u0000\\u001f\\\"\\\\/\\b\\f\\n\\r\\t\u{7f}\u{2028}é😀\"");
-    }
-
-    #[test]
-    fn lengths_are_those_of_javascript() {
-        assert_eq!(utf16_length(b""), 0);
-        assert_eq!(utf16_length("aé€😀".as_bytes()), 5);
-        assert_eq!(utf16_length(LONE_HIGH), 1);
     }
 
     #[test]

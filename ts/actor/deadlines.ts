@@ -8,6 +8,59 @@ import type { WaitingCall } from './mailbox';
 /** The longest time a timer can be set to, in milliseconds. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
+/** A reply that is awaited: the promise of it, and the deadline by which it must be there. */
+export abstract class AwaitedReply {
+  readonly promise: Promise<unknown>;
+  /** The timer it shares; `undefined` where it waits for ever or is settled. */
+  deadline: Deadline | undefined;
+  /** Its neighbours at the deadline. */
+  earlier: AwaitedReply | undefined;
+  later: AwaitedReply | undefined;
+  private fulfil: ((reply: unknown) => void) | undefined;
+  private fail: ((error: Error) => void) | undefined;
+
+  constructor() {
+    this.promise = new Promise(takeFunctions);
+    this.deadline = undefined;
+    this.earlier = undefined;
+    this.later = undefined;
+    this.fulfil = newFulfil;
+    this.fail = newFail;
+  }
+
+  get isSettled(): boolean {
+    return this.fulfil === undefined;
+  }
+
+  resolve(reply: unknown): void {
+    const { fulfil } = this;
+    if (fulfil === undefined) return;
+    this.settled();
+    fulfil(reply);
+  }
+
+  reject(error: Error): void {
+    const { fail } = this;
+    if (fail === undefined) return;
+    this.settled();
+    fail(error);
+  }
+
+  /** Its time is over. */
+  expire(timeout: number): void {
+    if (!this.isSettled) this.reject(this.expired(timeout));
+  }
+
+  /** The error for a reply that is late; whoever was to give it need not any more. */
+  protected abstract expired(timeout: number): Error;
+
+  private settled(): void {
+    this.fulfil = undefined;
+    this.fail = undefined;
+    this.deadline?.leave(this);
+  }
+}
+
 /** The server that a call waits for. */
 export interface CallOwner {
   readonly id: string;
@@ -16,112 +69,105 @@ export interface CallOwner {
 }
 
 /** A call that is queued or being handled. */
-export class PendingCall implements WaitingCall {
-  readonly promise: Promise<unknown>;
+export class PendingCall extends AwaitedReply implements WaitingCall {
   withdrawn = false;
   /** It is in the mailbox of `owner`. */
   queued = false;
-  /** The timer it shares; `undefined` where it waits for ever or is settled. */
-  deadline: Deadline | undefined;
-  private fulfil: ((reply: unknown) => void) | undefined;
-  private fail: ((error: Error) => void) | undefined;
 
-  constructor(readonly owner: CallOwner) {
-    this.promise = new Promise(takeFunctions);
-    this.fulfil = newFulfil;
-    this.fail = newFail;
+  constructor(private readonly owner: CallOwner) {
+    super();
   }
 
-  resolve(reply: unknown): void {
-    const { fulfil } = this;
-    if (fulfil === undefined) return;
-    fulfil(reply);
-    this.settled();
-  }
-
-  reject(error: Error): void {
-    const { fail } = this;
-    if (fail === undefined) return;
-    fail(error);
-    this.settled();
-  }
-
-  /** Its time is over. */
-  expire(timeout: number): void {
-    if (this.fail === undefined) return;
+  protected expired(timeout: number): Error {
     if (this.queued) this.owner.withdraw(this);
-    this.reject(new CallTimeoutError(this.owner.id, timeout));
-  }
-
-  private settled(): void {
-    this.queued = false;
-    this.fulfil = undefined;
-    this.fail = undefined;
-    this.deadline?.leave();
-    this.deadline = undefined;
+    return new CallTimeoutError(this.owner.id, timeout);
   }
 }
 
-/** One timer for several calls. */
-class Deadline {
-  readonly setAt = Date.now();
-  private calls: PendingCall[] = [];
-  private unsettled = 0;
+/** One timer for several replies. It holds only those that are awaited still. */
+export class Deadline {
+  /** More replies may join. */
+  isOpen = true;
+  setAt = Date.now();
+  private last: AwaitedReply | undefined;
   private readonly timer: ReturnType<typeof setTimeout>;
 
   constructor(private readonly timeout: number) {
     this.timer = setTimeout(() => this.expire(), timeout);
   }
 
-  join(call: PendingCall): void {
-    this.calls.push(call);
-    this.unsettled += 1;
-    call.deadline = this;
+  join(reply: AwaitedReply): void {
+    const { last } = this;
+    reply.deadline = this;
+    reply.earlier = last;
+    if (last !== undefined) last.later = reply;
+    this.last = reply;
   }
 
-  leave(): void {
-    this.unsettled -= 1;
-    if (this.unsettled > 0) return;
+  leave(reply: AwaitedReply): void {
+    const { earlier, later } = reply;
+    reply.deadline = undefined;
+    reply.earlier = undefined;
+    reply.later = undefined;
+    if (earlier !== undefined) earlier.later = later;
+    if (later !== undefined) {
+      later.earlier = earlier;
+      return;
+    }
+    this.last = earlier;
+    if (earlier !== undefined) return;
     // Who was just answered may ask again at once: the timer can then stay as it is. Where a test counts its timers, it is cleared at once.
     if (setTimeout !== nodeSetTimeout) this.clear();
     else if (idle.push(this) === 1) void microtask.then(clearIdle);
   }
 
   clear(): void {
-    if (this.unsettled > 0) return;
+    if (this.last !== undefined) return;
     clearTimeout(this.timer);
     this.close();
   }
 
-  private expire(): void {
-    const { calls } = this;
-    this.close();
-    for (const call of calls) call.expire(this.timeout);
+  /** Begins anew: its time counts from now. */
+  refresh(): void {
+    const now = Date.now();
+    if (!this.isOpen || now === this.setAt) return;
+    this.setAt = now;
+    this.timer.refresh();
   }
 
-  /** No call can join any more. */
+  private expire(): void {
+    this.close();
+    const replies: AwaitedReply[] = [];
+    for (let reply = this.last; reply !== undefined; reply = reply.earlier) replies.push(reply);
+    for (const reply of replies.toReversed()) reply.expire(this.timeout);
+  }
+
   private close(): void {
-    this.calls = [];
+    this.isOpen = false;
     if (open.get(this.timeout) === this) open.delete(this.timeout);
   }
 }
 
-/** The deadlines that calls may still join, by their timeout. */
+/** The youngest deadlines, by their timeout. */
 const open = new Map<number, Deadline>();
 /** Deadlines whose calls are all settled. */
 const idle: Deadline[] = [];
 const microtask = Promise.resolve();
 const nodeSetTimeout = setTimeout;
 
-/** Lets `call` reject with `CallTimeoutError` after `timeout` milliseconds. */
-export function setDeadline(call: PendingCall, timeout: number): void {
-  if (timeout === Infinity) return;
+/** Lets `reply` expire after `timeout` milliseconds. */
+export function setDeadline(reply: AwaitedReply, timeout: number): void {
+  if (timeout !== Infinity) deadlineIn(timeout).join(reply);
+}
+
+/** The deadline in `timeout` milliseconds from now, which is finite. */
+export function deadlineIn(timeout: number): Deadline {
   let deadline = open.get(timeout);
   if (deadline?.setAt !== Date.now()) {
     deadline = new Deadline(timeout);
     open.set(timeout, deadline);
   }
-  deadline.join(call);
+  return deadline;
 }
 
 function clearIdle(): void {

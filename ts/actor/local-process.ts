@@ -3,7 +3,7 @@
  */
 import * as counters from './counters';
 import { serverEvents } from './lifecycle';
-import { addProcess, removeProcess, type ServerProcess } from './processes';
+import { addProcess, type Answers, removeProcess, type ServerProcess } from './processes';
 import type { ExitReason, ExitSignal, Ref } from './types';
 
 /** The stop of a process: however many ask for it, they share one promise. */
@@ -55,6 +55,12 @@ export abstract class LocalProcess implements ServerProcess {
   }
 
   abstract call(message: unknown, timeout: number): Promise<unknown>;
+  abstract answer(
+    message: unknown,
+    timeout: number,
+    ticket: number,
+    answers: Answers,
+  ): Promise<unknown> | undefined;
   abstract cast(message: unknown): void;
   abstract exit(signal: ExitSignal): void;
   abstract stop(reason: ExitReason): Promise<void>;

@@ -33,9 +33,20 @@ export interface ServerProcess extends Process {
   readonly kind: 'server';
   /** @param timeout milliseconds, or `Infinity` */
   call(message: unknown, timeout: number): Promise<unknown>;
+  /**
+   * A call that has come from another thread. Where the reply is there at once, it is given to `answers` at once, and nothing is returned; else a
+   * promise of it.
+   */
+  answer(message: unknown, timeout: number, ticket: number, answers: Answers): Promise<unknown> | undefined;
   cast(message: unknown): void;
   /** A linked process has ended: takes that as a message where it traps exits, else ends at once. */
   exit(signal: ExitSignal): void;
+}
+
+/** Takes the answers to calls from another thread, told apart by their tickets. */
+export interface Answers {
+  reply(ticket: number, value: unknown): void;
+  failed(ticket: number, error: unknown): void;
 }
 
 /** What a thread must know of the processes of others. */

@@ -59,6 +59,14 @@ export function proceed(server: Runnable): void {
   if (handled >= quantum) lookAtClock();
 }
 
+/** Whether a message that comes on its own may be handled right now; it counts for the slice. */
+export function mayHandle(): boolean {
+  if (paused) return false;
+  handled += 1;
+  if (handled >= quantum) lookAtClock();
+  return !paused;
+}
+
 function runReady(): void {
   while (next < end) {
     if (paused) return;

@@ -14,7 +14,8 @@ import { DeadlockError, LinkBrokenError, MailboxFullError, ServerNotRunningError
 import { reportFault, serverEvents } from './lifecycle';
 import { LocalProcess, Stopping } from './local-process';
 import { CAST, INFO, Mailbox, STOP, type Envelope } from './mailbox';
-import { proceed, schedule } from './scheduler';
+import type { Answers } from './processes';
+import { mayHandle, proceed, schedule } from './scheduler';
 import { SelfPromise } from './self-promise';
 import { options, type ServerSettings } from './settings';
 import { isThenable } from './thenable';
@@ -65,10 +66,24 @@ export class Server extends LocalProcess {
       schedule(this);
       return Promise.resolve(result[0]);
     }
-    const call = new PendingCall(this);
-    setDeadline(call, timeout);
-    this.awaitCall(call, result);
-    return call.promise;
+    return this.expectReply(result, timeout);
+  }
+
+  answer(message: unknown, timeout: number, ticket: number, to: Answers): Promise<unknown> | undefined {
+    if (this.status !== counters.STATUS_RUNNING) return this.call(message, timeout);
+    if (this.busy || depth === MAX_DEPTH || !mayHandle()) return this.queueCall(message, timeout);
+    this.busy = true;
+    const result = this.runCall(message);
+    if (result !== FAILED && !Array.isArray(result)) return this.expectReply(result, timeout);
+    this.goOn();
+    if (result === FAILED) {
+      to.failed(ticket, failure);
+      return undefined;
+    }
+    const reply: unknown = (result as readonly unknown[])[0];
+    if (isThenable(reply)) return Promise.resolve(reply);
+    to.reply(ticket, reply);
+    return undefined;
   }
 
   cast(message: unknown): void {
@@ -200,6 +215,14 @@ export class Server extends LocalProcess {
     }
   }
 
+  /** The handler of a call has returned the promise `result`. */
+  private expectReply(result: unknown, timeout: number): Promise<unknown> {
+    const call = new PendingCall(this);
+    setDeadline(call, timeout);
+    this.awaitCall(call, result);
+    return call.promise;
+  }
+
   private awaitCall(call: PendingCall, result: unknown): void {
     this.awaiting = true;
     Promise.resolve(result).then(
@@ -278,7 +301,7 @@ export class Server extends LocalProcess {
       call.promise,
       'a call to itself is answered when the handler has ended; do not await it there',
       (error) => {
-        if (call.queued) this.withdraw(call);
+        if (call.queued && !call.isSettled) this.withdraw(call);
         call.reject(error);
       },
     );
@@ -301,6 +324,12 @@ export class Server extends LocalProcess {
     if (this.busy) return;
     this.busy = true;
     schedule(this);
+  }
+
+  /** A message was handled on its own, outside of `run`. */
+  private goOn(): void {
+    if (this.mailbox !== undefined && this.mailbox.length > 0) schedule(this);
+    else this.busy = false;
   }
 
   private showQueue(): void {

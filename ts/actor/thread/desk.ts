@@ -81,7 +81,7 @@ export class FrontDesk implements Desk {
       // It has waited all its time for this thread, and nobody waits for the reply any more.
       from.failed(ticket, new CallTimeoutError(target, fullTimeout));
     } else {
-      server.call(value, timeout).then(
+      server.answer(value, timeout, ticket, from)?.then(
         (reply) => from.reply(ticket, reply),
         (error: unknown) => from.failed(ticket, asGiven(error, target, timeout, fullTimeout)),
       );

@@ -3,8 +3,8 @@
  * has ended itself; before that the table of all processes says whether a message can still arrive.
  */
 import { NOWHERE, openSlot, readCounter, STATUS, STATUS_STOPPED, STATUS_STOPPING } from '../counters';
-import { PendingCall, setDeadline } from '../deadlines';
-import { ServerNotRunningError } from '../errors';
+import { AwaitedReply } from '../deadlines';
+import { CallTimeoutError, ServerNotRunningError } from '../errors';
 import type { ServerProcess } from '../processes';
 import type { ExitReason, ExitSignal, Ref } from '../types';
 import { encodeReason } from './faults';
@@ -19,12 +19,11 @@ export interface RemoteOwner {
 }
 
 /** A call that waits for its reply from another thread. */
-class RemoteCall extends PendingCall implements Awaiting {
+class RemoteCall extends AwaitedReply implements Awaiting {
   ticket = 0;
 
   constructor(private readonly process: RemoteProcess) {
-    super(process);
-    this.queued = true; // so that `withdraw` is called when its time is over
+    super();
   }
 
   get route(): Route {
@@ -33,6 +32,11 @@ class RemoteCall extends PendingCall implements Awaiting {
 
   lost(): void {
     this.reject(new ServerNotRunningError(this.process.id));
+  }
+
+  protected expired(timeout: number): Error {
+    this.process.office.forget(this.ticket);
+    return new CallTimeoutError(this.process.id, timeout);
   }
 }
 
@@ -49,7 +53,7 @@ export class RemoteProcess implements ServerProcess {
   constructor(
     readonly id: string,
     readonly route: Route,
-    private readonly office: Office,
+    readonly office: Office,
     private readonly owner: RemoteOwner,
   ) {
     this.ref = { id };
@@ -83,13 +87,12 @@ export class RemoteProcess implements ServerProcess {
       call.reject(error as Error);
       return call.promise;
     }
-    setDeadline(call, timeout);
+    if (timeout !== Infinity) this.route.deadlineIn(timeout).join(call);
     return call.promise;
   }
 
-  /** The call's time is over. */
-  withdraw(call: PendingCall): void {
-    this.office.forget((call as RemoteCall).ticket);
+  answer(message: unknown, timeout: number): Promise<unknown> {
+    return this.call(message, timeout);
   }
 
   cast(message: unknown): void {

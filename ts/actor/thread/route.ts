@@ -1,6 +1,7 @@
 /**
  * The way from this thread to one other: what is said in one turn goes together, at the turn's end or as soon as it is much.
  */
+import { type Deadline, deadlineIn } from '../deadlines';
 import { Batch, Op } from './batch';
 import { Unpacker } from './packer';
 import { encodeFault, type WireReason } from './faults';
@@ -17,6 +18,9 @@ export class Route {
   readonly #batch = new Batch();
   readonly #flush = (): void => this.flush();
   #scheduled = false;
+  /** The deadline of the calls of this turn, and its timeout. */
+  #deadline: Deadline | undefined;
+  #timeout = NaN;
   /** How often this route was flushed: what was true before may have changed. */
   turns = 0;
 
@@ -91,9 +95,21 @@ export class Route {
     this.#said();
   }
 
+  /** The deadline of a call of this turn. Its time counts from when the turn is sent, so that the clock is not looked at for each call. */
+  deadlineIn(timeout: number): Deadline {
+    const deadline = this.#deadline;
+    if (timeout === this.#timeout && deadline?.isOpen === true) return deadline;
+    deadline?.refresh();
+    this.#timeout = timeout;
+    this.#deadline = deadlineIn(timeout);
+    return this.#deadline;
+  }
+
   /** Sends now. */
   flush(): void {
     this.#scheduled = false;
+    this.#deadline?.refresh();
+    this.#deadline = undefined;
     if (this.#batch.isEmpty) return;
     this.turns += 1;
     this.#batch.send((bytes, length) => this.post(this, bytes, length));

@@ -25,6 +25,12 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** A process has started in an office's thread; the number of its slot of counters, or `undefined`: there is one of this id. */
 export declare function actorAdd(office: number, id: string): number | null
 
+/** How many names there are. */
+export declare function actorCountNames(): number
+
+/** Whether the thread of an office has not ended. */
+export declare function actorIsOpen(office: number): boolean
+
 /** Gives a name to a process: 0 given, 1 another has it, 2 there is no such process. */
 export declare function actorName(name: string, id: string): number
 
@@ -36,6 +42,12 @@ export declare function actorOffice(id: string): number
 
 /** Opens the office of a load: `[number, channel]`, by which others and the bridge know it. */
 export declare function actorOpen(load: number): Array<number> | null
+
+/** Says by which office's thread that of an office was started: it can end it. */
+export declare function actorOwned(office: number, owner: number): void
+
+/** The number of the office whose thread can end that of an office; 0: there is none. */
+export declare function actorOwner(office: number): number
 
 /** Sends post to an office; `false`: it is closed. */
 export declare function actorPost(to: number, from: number, ticket: number, kind: number, bytes: Uint8Array, length: number): boolean
@@ -51,6 +63,9 @@ export declare function actorSlot(id: string): number | null
 
 /** Takes a name back; where a process is given, only from that one. */
 export declare function actorUnname(name: string, id?: string | undefined | null): void
+
+/** Takes all its names from a process. */
+export declare function actorUnnameAll(id: string): void
 
 /** The id of the process of a name. */
 export declare function actorWhereis(name: string): string | null

@@ -13,7 +13,7 @@ import {
 import { reset } from '../dist/actor/testing';
 import { untyped } from './fixtures/parallel';
 import { startChild, toldBy } from './lib/child';
-import { child, gate, settled } from './lib/supervised';
+import { child, failureOf, gate, settled } from './lib/supervised';
 
 afterEach(() => {
   jest.useRealTimers();
@@ -191,6 +191,54 @@ describe('start and stop', () => {
     expect(Application.getAllRunning()).toEqual([]);
   });
 
+  test('a start that a reset comes into rejects, and leaves neither its supervisor nor a listener', async () => {
+    const log: string[] = [];
+    const held = gate();
+    const behavior = {
+      start: async () => {
+        await held.promise;
+        return Supervisor.start({ children: [child('late', log)] });
+      },
+    };
+    const starting = Application.start(behavior, { name: 'app' });
+    const broken = {
+      start: async () => {
+        await held.promise;
+        throw new Error('no');
+      },
+    };
+    const refused = failureOf(Application.start(broken, { name: 'broken' }));
+    const early = Application.lookup('app')!;
+    reset();
+    const heard: string[] = [];
+    Application.onLifecycleEvent(({ type }) => heard.push(type));
+    held.open();
+    await expect(starting).rejects.toThrow(ApplicationNotRunningError);
+    expect(await refused).toBeInstanceOf(ApplicationStartError);
+    await settled();
+    expect(log).toEqual(['+late', '-late shutdown']);
+    expect([
+      heard,
+      Application.getStatus(early),
+      process.listenerCount('SIGINT'),
+      process.listenerCount('SIGTERM'),
+    ]).toEqual([[], 'stopped', 0, 0]);
+  });
+
+  test('a reset lets a stop that is under way go on to its end', async () => {
+    const log: string[] = [];
+    const held = gate();
+    const ref = await Application.start(
+      { ...noting(log), prepStop: () => held.promise },
+      { name: 'app', ...QUIET },
+    );
+    const stopping = Application.stop(ref);
+    reset();
+    held.open();
+    await stopping;
+    expect(log).toEqual(['start', '+worker', '-worker shutdown', 'stop']);
+  });
+
   test('no timer is left by what was in time', async () => {
     jest.useFakeTimers();
     const ref = await Application.start(noting([]), { name: 'app', ...QUIET });
@@ -233,6 +281,35 @@ describe('start and stop', () => {
         code: 'ERR_ACTOR_OUT_OF_RANGE',
       });
     expect(Application.lookup('app')).toBeUndefined();
+  });
+
+  test('wrong references and reasons are named, and stop nothing', async () => {
+    const type = { code: 'ERR_ACTOR_INVALID_TYPE' };
+    const ref = await Application.start(noting([]), { name: 'app', ...QUIET });
+    for (const wrong of [undefined, null, 'app', { name: 'app' }, { id: 5 }]) {
+      await expect(Application.stop(untyped(wrong))).rejects.toMatchObject(type);
+      for (const ask of ['getStatus', 'getSupervisor', 'getState', 'isRunning', 'getInfo'] as const)
+        expect(() => Application[ask](untyped(wrong))).toThrow(expect.objectContaining(type));
+    }
+    for (const [wrong, error] of [
+      ['whatever', { code: 'ERR_ACTOR_OUT_OF_RANGE' }],
+      ['', { code: 'ERR_ACTOR_OUT_OF_RANGE' }],
+      [null, type],
+      [5, type],
+      [{ error: 'text' }, type],
+    ]) {
+      await expect(Application.stop(ref, untyped(wrong))).rejects.toMatchObject(error as object);
+      await expect(Application.stopAll(untyped(wrong))).rejects.toMatchObject(error as object);
+    }
+    expect(Application.isRunning(ref)).toBe(true);
+    const events: ApplicationLifecycleEvent[] = [];
+    Application.onLifecycleEvent((event) => events.push(event));
+    const reason = { error: new Error('no disk') };
+    await Application.stop(ref, reason);
+    expect(events).toMatchObject([
+      { type: 'stopping', reason },
+      { type: 'stopped', reason },
+    ]);
   });
 });
 

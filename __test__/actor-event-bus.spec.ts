@@ -230,6 +230,15 @@ describe('subscriptions', () => {
     await EventBus.publishSync(bus, 'a.b.c.d');
     expect(heard).toEqual(['a.*', 'a.*.c.d']);
   });
+
+  test('may be taken back while the bus is about to stop', async () => {
+    const bus = await EventBus.start();
+    const off = await EventBus.subscribe(bus, '*', () => {});
+    EventBus.publish(bus, 'a');
+    const stopped = EventBus.stop(bus);
+    expect(await off()).toBeUndefined();
+    await stopped;
+  });
 });
 
 describe('life', () => {

@@ -1,11 +1,12 @@
 /**
- * `GenServer`: start, call, cast, stop, kill, lifecycle events, faults of handlers, and how a process ends that has servers. The order of messages, timeouts and
- * bounds are in `actor-mailbox`, monitors and links in `actor-links`, other threads in `actor-threads`.
+ * `GenServer`: start, call, cast, lifecycle events, and how a process ends that has servers. Faults of handlers are in `actor-server-faults`, stop and kill in
+ * `actor-server-end`, the order of messages and bounds in `actor-mailbox`, timeouts in `actor-timeouts`, monitors and links in `actor-links`, other threads in
+ * `actor-threads`.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { GenServer, InitializationError, Registry, ServerNotRunningError } from '../dist/actor';
-import type { ExitReason, GenServerBehavior, GenServerOptions, GenServerRef } from '../dist/actor';
+import type { GenServerBehavior, GenServerOptions, GenServerRef } from '../dist/actor';
 import { reset } from '../dist/actor/testing';
 import { genServer, quickStart, registry } from './fixtures/actor-readme';
 import {
@@ -13,7 +14,6 @@ import {
   type Doer,
   fail,
   gate,
-  holdUntil,
   note,
   read,
   recordEvents,
@@ -34,7 +34,6 @@ const counter: GenServerBehavior<number, 'get', number, number> = {
   handleCast: (message, state) => state + message,
 };
 
-/** A cast of a function that what is not typed may send. */
 const untyped = GenServer as unknown as Record<keyof typeof GenServer, (...args: unknown[]) => unknown>;
 
 describe('start', () => {
@@ -78,6 +77,7 @@ describe('start', () => {
     ['rejects', () => Promise.reject(new Error('no net')), 'no net'],
     ['throws no error', fail('text'), 'text'],
     ['throws undefined', fail(undefined), 'undefined'],
+    ['throws an object without a text', fail(Object.create(null)), '[Object: null prototype] {}'],
   ])(
     'rejects with InitializationError where init %s, and leaves nothing behind',
     async (_, init, message) => {
@@ -310,369 +310,6 @@ describe('messages', () => {
   });
 });
 
-describe('faults of handlers', () => {
-  test.each<[string, unknown, CallWork]>([
-    ['throws', new RangeError('bad'), fail(new RangeError('bad'))],
-    ['rejects', new RangeError('bad'), async () => Promise.reject(new RangeError('bad'))],
-    ['throws a text', new Error('text'), fail('text')],
-    ['rejects with undefined', new Error('undefined'), async () => Promise.reject(undefined)],
-  ])(
-    'a handleCall that %s rejects the call, and the server goes on with its state',
-    async (_, error, work) => {
-      const ref = await startDoer();
-      GenServer.cast(ref, note('before'));
-      const events = recordEvents();
-      const results = await Promise.allSettled(
-        [work, say('behind'), work, read].map((each) => GenServer.call(ref, each)),
-      );
-      expect(results).toEqual([
-        { status: 'rejected', reason: error },
-        { status: 'fulfilled', value: 'behind' },
-        { status: 'rejected', reason: error },
-        { status: 'fulfilled', value: ['before', 'behind'] },
-      ]);
-      expect([events, GenServer.isRunning(ref)]).toEqual([[], true]);
-    },
-  );
-
-  test('the caller gets the very error that was thrown', async () => {
-    const ref = await startDoer();
-    const error = new Error('this one');
-    expect(await rejection(GenServer.call(ref, fail(error)))).toBe(error);
-  });
-
-  test.each([undefined, null, 5, {}, 'ab'])(
-    'a handleCall that returns %p rejects the call',
-    async (result) => {
-      const ref = await startDoer();
-      for (const work of [() => result, async () => result]) {
-        const error = await rejection(GenServer.call(ref, work as unknown as CallWork));
-        expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_ACTOR_INVALID_TYPE' });
-        expect(error.message).toContain('handleCall');
-      }
-      expect(await GenServer.call(ref, read)).toEqual([]);
-    },
-  );
-
-  test.each([
-    ['throws', fail(new Error('bad'))],
-    ['rejects', async () => Promise.reject(new Error('bad'))],
-  ])(
-    "a handleCast that %s is told as an 'error' event, and the server goes on with its state",
-    async (_, work) => {
-      const ref = await startDoer();
-      const events = recordEvents();
-      GenServer.cast(ref, note('a'));
-      GenServer.cast(ref, work);
-      GenServer.cast(ref, note('b'));
-      expect(await GenServer.call(ref, read)).toEqual(['a', 'b']);
-      expect(events).toEqual([{ type: 'error', ref, error: new Error('bad'), message: work }]);
-    },
-  );
-
-  test('where nobody listens to events, a fault of a cast is a warning of the process, once for each server', async () => {
-    const code = `
-      const { GenServer } = require('@noizylab/core/actor');
-      process.on('warning', ({ name, code, message }) => tell({ name, code, message: message.includes('no luck') }));
-      const start = () => GenServer.start({ init: () => 0, handleCall: (_, n) => [n, n], handleCast: () => { throw new Error('no luck'); } });
-      const refs = [await start(), await start()];
-      for (const ref of refs) for (let i = 0; i < 3; i++) GenServer.cast(ref, i);
-      tell(await GenServer.call(refs[1], 'get'));
-    `;
-    const warning = { name: 'ActorWarning', code: 'ERR_ACTOR_UNHANDLED_FAULT', message: true };
-    const told = await toldBy(code, { nodeArgs: ['--no-warnings'] });
-    expect(told.filter((value) => value !== 0)).toEqual([warning, warning]);
-  });
-
-  describe("with onError: 'crash'", () => {
-    const startCrashing = async (ends: (reason: ExitReason, done: readonly string[]) => void) =>
-      startDoer({ onError: 'crash', name: 'crashing' }, ends);
-
-    test.each([
-      ['handleCast throws', fail(new Error('bad'))],
-      ['handleCast rejects', async () => Promise.reject(new Error('bad'))],
-    ])('a server ends whose %s', async (_, work) => {
-      const ends: unknown[] = [];
-      const ref = await startCrashing((reason, done) => ends.push(reason, done));
-      const events = recordEvents();
-      const error = new Error('bad');
-      const hold = gate();
-      GenServer.cast(ref, holdUntil(hold));
-      GenServer.cast(ref, work);
-      GenServer.cast(ref, note('never'));
-      const behind = rejection(GenServer.call(ref, read, { timeout: Infinity }));
-      const stopped = GenServer.stop(ref);
-      hold.open();
-      expect(await behind).toBeInstanceOf(ServerNotRunningError);
-      await stopped;
-      expect(ends).toEqual([{ error }, ['held']]);
-      expect(events).toEqual([
-        { type: 'crashed', ref, error },
-        { type: 'terminated', ref, reason: { error } },
-      ]);
-      expect([GenServer.isRunning(ref), Registry.isRegistered('crashing')]).toEqual([false, false]);
-    });
-
-    test('a server ends whose handleCall throws, and the caller gets that error', async () => {
-      const ends: unknown[] = [];
-      const ref = await startCrashing((reason) => ends.push(reason));
-      const events = recordEvents();
-      const error = new Error('bad');
-      const failed = GenServer.call(ref, fail(error));
-      expect(GenServer.isRunning(ref)).toBe(false);
-      expect(await rejection(failed)).toBe(error);
-      expect([ends, events.map(({ type }) => type)]).toEqual([[{ error }], ['crashed', 'terminated']]);
-    });
-
-    test('a terminate that throws as well changes nothing', async () => {
-      const ref = await startCrashing(fail(new Error('terminate')));
-      const events = recordEvents();
-      GenServer.cast(ref, fail(new Error('bad')));
-      expect(events.map(({ type }) => type)).toEqual(['crashed', 'error', 'terminated']);
-      expect(GenServer.isRunning(ref)).toBe(false);
-    });
-  });
-});
-
-describe('stop', () => {
-  test('comes behind all that waits, then runs terminate with the reason and the last state', async () => {
-    const ends: unknown[] = [];
-    const ref = await startDoer({}, async (reason, done) => {
-      ends.push(reason, done, GenServer.isRunning(ref));
-    });
-    const events = recordEvents();
-    const hold = gate();
-    GenServer.cast(ref, holdUntil(hold));
-    const replies = ['a', 'b'].map((word) => GenServer.call(ref, say(word)));
-    const stopped = GenServer.stop(ref);
-    expect(GenServer.isRunning(ref)).toBe(true);
-    hold.open();
-    await stopped;
-    expect(await Promise.all(replies)).toEqual(['a', 'b']);
-    expect(ends).toEqual(['normal', ['held', 'a', 'b'], false]);
-    expect(events).toEqual([{ type: 'terminated', ref, reason: 'normal' }]);
-  });
-
-  test.each<[ExitReason]>([['normal'], ['shutdown'], [{ error: new Error('why') }]])(
-    'the reason %p is told to terminate and to listeners',
-    async (reason) => {
-      const told: unknown[] = [];
-      const ref = await startDoer({}, (given) => void told.push(given));
-      const events = recordEvents();
-      await GenServer.stop(ref, reason);
-      expect([told, events]).toEqual([[reason], [{ type: 'terminated', ref, reason }]]);
-    },
-  );
-
-  test.each([null, 'because', 5, {}, { error: 'text' }])(
-    'the reason %p is refused, and the server runs on',
-    async (reason) => {
-      const ref = await startDoer();
-      const error = await rejection(untyped.stop(ref, reason) as Promise<unknown>);
-      expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_ACTOR_(INVALID_TYPE|OUT_OF_RANGE)$/) });
-      expect(() => untyped.kill(ref, reason)).toThrow();
-      expect(GenServer.isRunning(ref)).toBe(true);
-    },
-  );
-
-  test('many stops, queued and while it stops: terminate runs once, one event, the first reason, and all wait until it is down', async () => {
-    const closing = gate();
-    const terminating = gate();
-    let terminated = 0;
-    const ref = await startDoer({}, async () => {
-      terminated += 1;
-      terminating.open();
-      await closing.opened;
-    });
-    const events = recordEvents();
-    const hold = gate();
-    let resolved = 0;
-    const stop = (reason?: ExitReason): Promise<void> =>
-      GenServer.stop(ref, reason).then(() => {
-        resolved += 1;
-      });
-    GenServer.cast(ref, holdUntil(hold));
-    const stops = [stop('shutdown'), stop(), stop({ error: new Error('third') })];
-    hold.open();
-    await terminating.opened;
-    stops.push(stop(), stop());
-    await new Promise((resolve) => setImmediate(resolve));
-    expect([resolved, events]).toEqual([0, []]);
-    closing.open();
-    await Promise.all(stops);
-    expect([resolved, terminated, events]).toEqual([5, 1, [{ type: 'terminated', ref, reason: 'shutdown' }]]);
-  });
-
-  test('what comes behind a stop is not handled: calls reject as soon as it is down, casts are dropped', async () => {
-    const ends: unknown[] = [];
-    const ref = await startDoer({}, (_reason, done) => void ends.push(done));
-    const hold = gate();
-    GenServer.cast(ref, holdUntil(hold));
-    const stopped = GenServer.stop(ref);
-    const behind = [
-      rejection(GenServer.call(ref, say('x'), { timeout: Infinity })),
-      rejection(GenServer.call(ref, read)),
-    ];
-    GenServer.cast(ref, note('y'));
-    hold.open();
-    await stopped;
-    for (const error of await Promise.all(behind)) expect(error).toBeInstanceOf(ServerNotRunningError);
-    expect(ends).toEqual([['held']]);
-  });
-
-  test('while terminate is under way calls reject and casts throw', async () => {
-    const closing = gate();
-    const ref = await startDoer({}, () => closing.opened);
-    const stopped = GenServer.stop(ref);
-    expect(GenServer.isRunning(ref)).toBe(false);
-    expect(await rejection(GenServer.call(ref, read))).toBeInstanceOf(ServerNotRunningError);
-    expect(() => GenServer.cast(ref, note('x'))).toThrow(ServerNotRunningError);
-    closing.open();
-    await stopped;
-  });
-
-  test.each([
-    ['throws', fail(new Error('no end'))],
-    ['rejects', async () => Promise.reject(new Error('no end'))],
-  ])('rejects where terminate %s, with the server down all the same', async (_, ends) => {
-    const ref = await startDoer({ name: 'ending' }, ends);
-    const events = recordEvents();
-    expect(await rejection(GenServer.stop(ref))).toEqual(new Error('no end'));
-    expect(events).toEqual([{ type: 'terminated', ref, reason: 'normal' }]);
-    expect([GenServer.isRunning(ref), Registry.isRegistered('ending')]).toEqual([false, false]);
-  });
-});
-
-describe('kill', () => {
-  test('ends a server within the call: names, waiting calls and stops are through, terminate has begun, the event was told', async () => {
-    const ends: unknown[] = [];
-    const ref = await startDoer({ name: 'killed' }, (reason, done) => {
-      ends.push(reason, done);
-      return new Promise(() => {});
-    });
-    GenServer.cast(ref, note('a'));
-    const hold = gate();
-    const inFlight = GenServer.call(ref, async (done) => {
-      await hold.opened;
-      return ['answered', done];
-    });
-    const queued = rejection(GenServer.call(ref, read, { timeout: Infinity }));
-    const stopped = GenServer.stop(ref);
-    const events = recordEvents();
-    // The first cast ended in the turn in which it was sent; the call is handled in the next.
-    await Promise.resolve();
-    GenServer.kill(ref);
-    expect(events).toEqual([{ type: 'terminated', ref, reason: 'shutdown' }]);
-    expect([GenServer.isRunning(ref), Registry.isRegistered('killed'), ends]).toEqual([
-      false,
-      false,
-      ['shutdown', ['a']],
-    ]);
-    expect(await queued).toBeInstanceOf(ServerNotRunningError);
-    await stopped;
-    hold.open();
-    expect(await inFlight).toBe('answered');
-  });
-
-  test('takes a reason, and does nothing the second time', async () => {
-    const ref = await startDoer();
-    const events = recordEvents();
-    const reason = { error: new Error('why') };
-    GenServer.kill(ref, reason);
-    GenServer.kill(ref, 'normal');
-    expect(events).toEqual([{ type: 'terminated', ref, reason }]);
-  });
-
-  test('a server that kills itself in a handler still answers the call that is being handled', async () => {
-    const ref = await startDoer();
-    const reply = GenServer.call(ref, (done) => {
-      GenServer.kill(ref);
-      return ['last words', done];
-    });
-    expect([await reply, GenServer.isRunning(ref)]).toEqual(['last words', false]);
-  });
-
-  test('ends a stop whose terminate never does, with one event and without a second terminate', async () => {
-    let terminated = 0;
-    const ref = await startDoer({}, () => {
-      terminated += 1;
-      return new Promise(() => {});
-    });
-    const events = recordEvents();
-    const stopped = GenServer.stop(ref);
-    GenServer.kill(ref, 'normal');
-    await stopped;
-    expect([terminated, events]).toEqual([1, [{ type: 'terminated', ref, reason: 'normal' }]]);
-  });
-
-  test.each([
-    ['throws', fail(new Error('no end'))],
-    ['rejects', async () => Promise.reject(new Error('no end'))],
-  ])("a terminate that %s is told as an 'error' event", async (_, ends) => {
-    const ref = await startDoer({}, ends);
-    const events = recordEvents();
-    GenServer.kill(ref);
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(events.filter(({ type }) => type === 'error')).toEqual([
-      { type: 'error', ref, error: new Error('no end'), message: 'shutdown' },
-    ]);
-    expect(events.filter(({ type }) => type === 'terminated')).toHaveLength(1);
-  });
-});
-
-describe('a handler that awaits its own server', () => {
-  const deadlock = { name: 'DeadlockError', code: 'ERR_ACTOR_DEADLOCK' };
-
-  test.each<[string, (ref: Doer) => CallWork]>([
-    ['awaits a call', (ref) => async (done) => [await GenServer.call(ref, read), done]],
-    ['returns a call', (ref) => () => GenServer.call(ref, read)],
-    [
-      'awaits a stop',
-      (ref) => async (done) => {
-        await GenServer.stop(ref);
-        return ['stopped', done];
-      },
-    ],
-    [
-      'awaits a call with more',
-      (ref) => async (done) => [(await GenServer.call(ref, read).then(String)).length, done],
-    ],
-  ])('%s is refused at once with ERR_ACTOR_DEADLOCK and advice', async (_, work) => {
-    const ref = await startDoer();
-    const error = await rejection(GenServer.call(ref, work(ref), { timeout: Infinity }));
-    expect(error).toMatchObject({ ...deadlock, serverId: ref.id });
-    expect(error.message).toContain('do not await');
-  });
-
-  test('goes on where it catches that, and the call that was refused is not made', async () => {
-    const ref = await startDoer();
-    const reply = GenServer.call(ref, async (done) => {
-      const error = await rejection(GenServer.call(ref, say('never')));
-      return [error, [...done, 'caught']];
-    });
-    expect(await reply).toMatchObject(deadlock);
-    expect(await GenServer.call(ref, read)).toEqual(['caught']);
-  });
-
-  test('a call or stop of its own server that a handler does not await is made when the handler has ended', async () => {
-    const ref = await startDoer();
-    let later: Promise<unknown> | undefined;
-    let stopped: Promise<void> | undefined;
-    await GenServer.call(ref, (done) => {
-      later = GenServer.call(ref, say('later'));
-      return [1, [...done, 'first']];
-    });
-    expect(await later).toBe('later');
-    const seen = await GenServer.call(ref, async (done) => {
-      stopped = GenServer.stop(ref);
-      await Promise.resolve();
-      return [done, done];
-    });
-    await stopped;
-    expect([seen, GenServer.isRunning(ref)]).toEqual([['first', 'later'], false]);
-  });
-});
-
 describe('lifecycle events', () => {
   test('reach listeners synchronously in the order of registration, whatever one of them throws', async () => {
     const seen: string[] = [];
@@ -783,33 +420,6 @@ describe('what keeps a process alive', () => {
       setTimeout(() => tell('still here'), 60);
     `;
     expect(await toldBy(code)).toEqual(['InitializationError', 'still here']);
-  });
-});
-
-describe('reset', () => {
-  test('ends all servers, and removes names, listeners and timers', async () => {
-    const ref = await startDoer({ name: 'gone' });
-    const events = recordEvents();
-    const waiting = rejection(GenServer.call(ref, () => new Promise<never>(() => {}), { timeout: 20 }));
-    const queued = rejection(GenServer.call(ref, read));
-    reset();
-    expect(events).toEqual([{ type: 'terminated', ref, reason: 'shutdown' }]);
-    expect(await queued).toBeInstanceOf(ServerNotRunningError);
-    expect((await waiting).name).toBe('CallTimeoutError');
-    const next = await startDoer();
-    expect(events).toHaveLength(1);
-    expect([Registry.getNames(), next.id]).toEqual([[], expect.stringMatching(/^genserver_1_/)]);
-  });
-
-  test('a server whose init is under way does not start', async () => {
-    const init = gate();
-    const starting = rejection(
-      GenServer.start({ ...counter, init: () => init.opened.then(() => 1) }, { name: 'late' }),
-    );
-    reset();
-    init.open();
-    expect(await starting).toBeInstanceOf(ServerNotRunningError);
-    expect(Registry.isRegistered('late')).toBe(false);
   });
 });
 

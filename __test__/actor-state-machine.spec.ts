@@ -300,7 +300,7 @@ describe('replies', () => {
     }));
     expect(await GenStateMachine.callWithReply(ref, now)).toBe(1);
     let kept: DeferredReply | undefined;
-    const later = GenStateMachine.callWithReply<string>(
+    const later: Promise<string> = GenStateMachine.callWithReply(
       ref,
       event('later', (_data, to) => {
         kept = to;

@@ -17,91 +17,14 @@ import {
   ServerNotRunningError,
   Supervisor,
 } from '../dist/actor';
-import type {
-  BehaviorModule,
-  ExitSignal,
-  GenServerBehavior,
-  GenServerOptions,
-  GenServerRef,
-  ThreadOptions,
-} from '../dist/actor';
+import type { BehaviorModule, ExitSignal, GenServerOptions, GenServerRef } from '../dist/actor';
 import { reset } from '../dist/actor/testing';
 import { gate, nextEvent, read, startDoer } from './fixtures/actor-servers';
 import { untyped } from './fixtures/parallel';
+import { FILE, listening, type Remote, startFar, TestThread } from './lib/actor-threads';
 import { eventually } from './lib/broker';
 import { toldBy } from './lib/child';
 import { rejection } from './lib/processors';
-
-const FILE = join(__dirname, 'fixtures', 'actor-remote.mjs');
-
-type Remote = GenServerRef<number, { do: string; [field: string]: unknown }, number | 'fail'>;
-
-/** Starts a server of the fixture on a thread of its own. */
-const startFar = (
-  options?: GenServerOptions & { thread?: ThreadOptions },
-  module?: Partial<BehaviorModule>,
-): Promise<Remote> => GenServer.start({ module: FILE, ...module }, { thread: true, ...options });
-
-const threads = new Set<TestThread>();
-
-afterEach(async () => {
-  reset();
-  await Promise.all([...threads].map((thread) => thread.terminate()));
-});
-
-/** A worker thread of the test's own, see `fixtures/actor-thread.js`. */
-class TestThread {
-  readonly words = new Int32Array(new SharedArrayBuffer(8));
-  readonly #worker = new Worker(join(__dirname, 'fixtures', 'actor-thread.js'), { workerData: this.words });
-  readonly #waiting = new Map<number, (answer: { value?: unknown; error?: unknown }) => void>();
-  #ticket = 0;
-
-  constructor() {
-    threads.add(this);
-    this.#worker.on('message', ({ ticket, ...answer }: { ticket: number }) =>
-      this.#waiting.get(ticket)!(answer),
-    );
-  }
-
-  get id(): number {
-    return this.#worker.threadId;
-  }
-
-  /** What a task gives there; rejects with an error's name, code and message. */
-  do<Result>(name: string, ...given: unknown[]): Promise<Result> {
-    const ticket = (this.#ticket += 1);
-    this.#worker.postMessage({ ticket, name, given });
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(ticket, ({ value, error }) => {
-        if (error === undefined) resolve(value as Result);
-        else reject(Object.assign(new Error('a task failed'), error));
-      });
-    });
-  }
-
-  start(options?: GenServerOptions): Promise<GenServerRef<number, string, number, number>> {
-    return this.do('start', options);
-  }
-
-  /** Resolves when a server of this thread, which was asked to, keeps it from all else. */
-  async blocked(): Promise<void> {
-    // Absent from the typings of this language level.
-    const { waitAsync } = Atomics as unknown as {
-      waitAsync(words: Int32Array, index: number, value: number): { value: unknown };
-    };
-    await waitAsync(this.words, 0, 0).value;
-  }
-
-  release(): void {
-    Atomics.store(this.words, 1, 1);
-    Atomics.notify(this.words, 1);
-  }
-
-  async terminate(): Promise<void> {
-    threads.delete(this);
-    await this.#worker.terminate();
-  }
-}
 
 describe('a server on a thread of its own', () => {
   test('the thread that is kept ready has loaded the module of the last start', async () => {
@@ -293,26 +216,6 @@ describe('a server on a thread of its own', () => {
     expect(await waiting).toBeInstanceOf(ServerNotRunningError);
   });
 });
-
-/** A server that collects casts; a call waits until there are so many. */
-function listening(told: unknown[]): GenServerBehavior<number, number, unknown, number> {
-  const waiting: { count: number; open: () => void }[] = [];
-  return {
-    init: () => 0,
-    handleCall(count, state) {
-      const { opened, open } = gate();
-      if (told.length >= count) open();
-      else waiting.push({ count, open });
-      // The promise is the reply: the mailbox is open meanwhile.
-      return [opened.then(() => told.length) as unknown as number, state];
-    },
-    handleCast(message, state) {
-      told.push(message);
-      for (const { count, open } of waiting) if (told.length >= count) open();
-      return state;
-    },
-  };
-}
 
 describe('a thread that ends under its server', () => {
   const WORKER_DIED = { code: 'ERR_ACTOR_WORKER_DIED' };

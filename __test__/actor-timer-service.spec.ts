@@ -280,6 +280,62 @@ describe('storage', () => {
     expect([...adapter.records.keys()]).toEqual(['durable_timer:broken', 'something:else']);
   });
 
+  /** Stores a record as another program, or a table of a database, may have it. */
+  function store(adapter: Storage, id: string, fields: object): void {
+    const state = { id, fireAt: NOW - 250, targetRef: { id: '', name: 'clerk' }, message: id, ...fields };
+    const metadata = { persistedAt: NOW, serverId: 'timer-service', schemaVersion: 1 };
+    adapter.records.set(`durable_timer:${id}`, { state, metadata });
+  }
+
+  test('a record that repeats fires on; null in it is what is not there', async () => {
+    const adapter = new Storage();
+    const { ref, got } = await target('clerk');
+    store(adapter, 'often', { repeat: 100 });
+    store(adapter, 'once', { repeat: null });
+    store(adapter, 'nameless', { targetRef: { id: ref.id, name: null }, repeat: undefined });
+    const service = await TimerService.start({ adapter });
+    await pass(0);
+    expect(got.toSorted()).toEqual(['nameless 0', 'often 0', 'once 0']);
+    expect(await TimerService.getAll(service)).toEqual([
+      {
+        id: 'often',
+        fireAt: NOW + 50,
+        targetRef: { id: '', name: 'clerk' },
+        message: 'often',
+        repeat: 100,
+      },
+    ]);
+    await pass(50);
+    expect(got.slice(3)).toEqual(['often 50']);
+    expect([...adapter.records.keys()]).toEqual(['durable_timer:often']);
+  });
+
+  test.each([
+    { repeat: 0 },
+    { repeat: 0.5 },
+    { repeat: -5 },
+    { repeat: '100' },
+    { repeat: Number.NaN },
+    { repeat: Infinity },
+    { repeat: true },
+    { fireAt: String(NOW) },
+    { fireAt: null },
+    { targetRef: null },
+    { targetRef: { name: 'clerk' } },
+    { targetRef: { id: '', name: 5 } },
+    { id: null },
+  ])('a record with %p is told as broken and does not fire', async (fields) => {
+    const errors: LifecycleEvent[] = [];
+    GenServer.onLifecycleEvent((event) => event.type === 'error' && errors.push(event));
+    const adapter = new Storage();
+    const { got } = await target('clerk');
+    store(adapter, 'broken', fields);
+    const service = await TimerService.start({ adapter });
+    await pass(1000);
+    expect([got, await TimerService.getAll(service), adapter.records.size]).toEqual([[], [], 1]);
+    expect(errors).toMatchObject([{ ref: service, message: { key: 'durable_timer:broken' } }]);
+  });
+
   test('the stop waits for what the storage is doing', async () => {
     const adapter = new Storage();
     const service = await TimerService.start({ adapter });

@@ -64,6 +64,20 @@ pub fn actor_post(to: u32, from: u32, ticket: f64, kind: u32, bytes: &[u8], leng
     table::office(to).map(|office| office.post(Post { from, ticket: ticket as u64, kind, bytes })).is_some()
 }
 
+/// Says by which office's thread that of an office was started: it can end it.
+#[napi]
+pub fn actor_owned(office: u32, owner: u32) {
+    if let Some(office) = table::office(office) {
+        office.set_owner(owner);
+    }
+}
+
+/// The number of the office whose thread can end that of an office; 0: there is none.
+#[napi]
+pub fn actor_owner(office: u32) -> u32 {
+    table::office(office).map_or(0, |office| office.owner())
+}
+
 /// Gives a name to a process: 0 given, 1 another has it, 2 there is no such process.
 #[napi]
 pub fn actor_name(name: String, id: String) -> u32 {
@@ -78,6 +92,24 @@ pub fn actor_name(name: String, id: String) -> u32 {
 #[napi]
 pub fn actor_unname(name: String, id: Option<String>) {
     table::unname(&name, id.as_deref());
+}
+
+/// Takes all its names from a process.
+#[napi]
+pub fn actor_unname_all(id: String) {
+    table::unname_all(&id);
+}
+
+/// How many names there are.
+#[napi]
+pub fn actor_count_names() -> u32 {
+    table::count_names() as u32
+}
+
+/// Whether the thread of an office has not ended.
+#[napi]
+pub fn actor_is_open(office: u32) -> bool {
+    table::office(office).is_some()
 }
 
 /// The id of the process of a name.

@@ -25,7 +25,7 @@ export type AgentRef<T> = GenServerRef<T, AgentCall<T>, Update<T>>;
 /** Options of `Agent.start`. */
 export interface AgentOptions {
   /** Registers the agent under this name. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** A value behind functions. */

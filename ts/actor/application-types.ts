@@ -34,11 +34,11 @@ export type ApplicationStartOptions<Config = void> = {
   /** Unique among the applications of this thread. */
   readonly name: string;
   /** SIGINT and SIGTERM stop the application. Default true. */
-  readonly handleSignals?: boolean;
+  readonly handleSignals?: boolean | undefined;
   /** Milliseconds that `start` may take; default 30,000. `Infinity`: any time. */
-  readonly startTimeout?: number;
+  readonly startTimeout?: number | undefined;
   /** Milliseconds that all of the stop may take; default 30,000. `Infinity`: any time. */
-  readonly stopTimeout?: number;
+  readonly stopTimeout?: number | undefined;
 } & (undefined extends Config ? { readonly config?: Config } : { readonly config: Config });
 
 /** What listeners of an application's lifecycle are told; `timestamp` in milliseconds since 1970. */

@@ -12,11 +12,11 @@ import {
 } from './application-errors';
 import { handleSignals, ignoreSignals, type Interruptible } from './application-signals';
 import { APPLICATION_DEFAULTS } from './application-types';
-import { toError } from './errors';
+import { isError, toError } from './errors';
 import { Lifecycle } from './lifecycle';
 import { findProcess, nextId, type Process } from './processes';
 import { onReset } from './resets';
-import { milliseconds, options as read } from './settings';
+import { idOf, milliseconds, options as read } from './settings';
 import { settledWithin } from './shutdown';
 import type {
   ApplicationBehavior,
@@ -62,9 +62,14 @@ class Running implements Interruptible {
       this.state = await started;
     } catch (thrown) {
       const error = toError(thrown);
+      const isKnown = this.status === 'starting';
       this.#end();
-      events.emit({ type: 'start_failed', name, error, timestamp: Date.now() });
+      if (isKnown) events.emit({ type: 'start_failed', name, error, timestamp: Date.now() });
       throw new ApplicationStartError(name, error.message, error);
+    }
+    if (this.status !== 'starting') {
+      this.abandon();
+      throw new ApplicationNotRunningError(name);
     }
     this.status = 'running';
     events.emit({ type: 'started', ref: this.ref, timestamp: Date.now() });
@@ -128,6 +133,12 @@ class Running implements Interruptible {
     supervisorIn(this.state)?.kill('shutdown');
   }
 
+  /** Nobody is to know of it any more. A stop that is under way goes on, so that all that it closes is closed. */
+  forget(): void {
+    ignoreSignals(this);
+    if (this.status !== 'stopping') this.status = 'stopped';
+  }
+
   #end(): void {
     this.status = 'stopped';
     ignoreSignals(this);
@@ -155,6 +166,7 @@ export const Application = {
    * @throws TypeError or RangeError `ERR_ACTOR_INVALID_TYPE`, `ERR_ACTOR_OUT_OF_RANGE`: an option
    * @throws ApplicationAlreadyRunningError the name is in use
    * @throws ApplicationStartError `start` failed or took longer than `startTimeout`; a supervisor that it gives later is stopped
+   * @throws ApplicationNotRunningError `reset()` of the testing entry came meanwhile; a supervisor that it gives is killed
    */
   async start<Config, State>(
     behavior: ApplicationBehavior<Config, State>,
@@ -178,12 +190,14 @@ export const Application = {
    * Stops an application: `prepStop`, its supervisor, `stop`. Each of them runs even where one before has failed.
    *
    * @param reason default `'normal'`
+   * @throws TypeError or RangeError `ERR_ACTOR_INVALID_TYPE`, `ERR_ACTOR_OUT_OF_RANGE`: an argument
    * @throws ApplicationNotRunningError it is not running, or already being stopped
    * @throws ApplicationStopTimeoutError all of it took longer than `stopTimeout`; what is left of its supervisor is killed
    * @throws (rejects) with what `prepStop` or `stop` threw first
    */
   async stop(ref: ApplicationRef, reason: ApplicationStopReason = 'normal'): Promise<void> {
     const running = find(ref);
+    checkReason(reason);
     if (running?.status !== 'running') throw new ApplicationNotRunningError(ref.name);
     await running.stop(reason);
   },
@@ -192,8 +206,10 @@ export const Application = {
    * Stops all running applications, the last started first. A failure of one becomes a warning of the Node process and keeps none of the others.
    *
    * @param reason default `'normal'`
+   * @throws TypeError or RangeError `ERR_ACTOR_INVALID_TYPE`, `ERR_ACTOR_OUT_OF_RANGE`: the reason; nothing is stopped then
    */
   async stopAll(reason: ApplicationStopReason = 'normal'): Promise<void> {
+    checkReason(reason);
     for (const running of [...byName.values()].toReversed())
       if (running.status === 'running') await running.stopQuietly(reason);
   },
@@ -252,7 +268,8 @@ export const Application = {
 } as const;
 
 function find(ref: ApplicationRef): Running | undefined {
-  for (const running of byName.values()) if (running.ref.id === ref.id) return running;
+  const id = idOf(ref);
+  for (const running of byName.values()) if (running.ref.id === id) return running;
   return undefined;
 }
 
@@ -270,7 +287,14 @@ function checkBehavior<Config, State>(behavior: ApplicationBehavior<Config, Stat
   if (given.stop !== undefined) read.callback('behavior.stop', given.stop);
 }
 
+function checkReason(reason: ApplicationStopReason): void {
+  if (reason === 'normal' || reason === 'signal') return;
+  const allowed = "'normal', 'signal' or { error: Error }";
+  if (typeof reason === 'string') throw read.range('reason', reason, allowed);
+  if (!isError((reason as { error?: unknown } | null)?.error)) throw read.type('reason', reason, allowed);
+}
+
 onReset(() => {
-  for (const running of byName.values()) ignoreSignals(running);
+  for (const running of byName.values()) running.forget();
   byName.clear();
 });

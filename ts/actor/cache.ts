@@ -21,17 +21,17 @@ export interface CacheOptions {
    * Most entries; the least recently used leaves for a new one. 0 keeps nothing. Default `Infinity`: as many as can be held, which are
    * 8,388,608.
    */
-  readonly maxSize?: number;
+  readonly maxSize?: number | undefined;
   /** Milliseconds that an entry lives which is given no time of its own; `null` (default) and `Infinity`: for ever. */
-  readonly defaultTtlMs?: number | null;
+  readonly defaultTtlMs?: number | null | undefined;
   /** Registers the cache under this name. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** Options of `Cache.set` and `Cache.getOrSet`. */
 export interface CacheSetOptions {
   /** Milliseconds that the entry lives; 0: it has expired at once, `null` and `Infinity`: it never does. Default: `defaultTtlMs`. */
-  readonly ttlMs?: number | null;
+  readonly ttlMs?: number | null | undefined;
 }
 
 /** The figures of a cache. */

@@ -34,7 +34,11 @@ export abstract class AwaitedReply {
 
   resolve(reply: unknown): void {
     const { fulfil } = this;
-    if (fulfil === undefined) return;
+    if (fulfil === undefined) {
+      // Nobody is left to hear that a promise which comes as a late reply rejects.
+      new Promise((resolve) => resolve(reply)).catch(() => {});
+      return;
+    }
     this.settled();
     fulfil(reply);
   }

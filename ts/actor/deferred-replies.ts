@@ -21,7 +21,10 @@ export interface DeferredCall {
 export class DeferredReplies {
   readonly #waiting = new Map<string, Waiting>();
 
-  /** Makes a promise that a reply settles, or with `CallTimeoutError` the timeout of the call. */
+  /**
+   * Makes a promise that a reply settles, or with `CallTimeoutError` the timeout of the call. While a handler is under way nobody holds it: a
+   * failure by then is no unhandled rejection, for the caller has a promise of his own.
+   */
   expect(serverId: string, { timeout, sentAt }: DeferredCall): [DeferredReply, Promise<unknown>] {
     const id = nextId('gsm_reply');
     const promise = new Promise((resolve, reject) => {
@@ -30,6 +33,7 @@ export class DeferredReplies {
       const timer = timeout === Infinity ? undefined : setTimeout(expire, left);
       this.#waiting.set(id, { resolve, reject, timer });
     });
+    promise.catch(() => {});
     return [{ _id: id }, promise];
   }
 

@@ -3,6 +3,7 @@
  */
 import { isNativeError } from 'node:util/types';
 import { NoizylabError } from '../errors';
+import { describe } from '../options';
 
 /** A call was not answered in time. Where its handler was already running, that goes on and its new state counts. */
 export class CallTimeoutError extends NoizylabError {
@@ -200,9 +201,31 @@ export class LinkBrokenError extends NoizylabError {
   }
 }
 
-/** What was thrown, as an Error: anything else is wrapped. */
+/** What was thrown, as an Error: anything else is wrapped, an Error whose message has no text as well. Never throws, whatever it is given. */
 export function toError(thrown: unknown): Error {
-  return isError(thrown) ? thrown : new Error(String(thrown));
+  try {
+    if (isError(thrown) && hasText(thrown.message)) return thrown;
+  } catch {
+    // A proxy, or a message that cannot be read.
+  }
+  return new Error(textOf(thrown));
+}
+
+/** Whether a value can be written into a text; throws where its `toString` does. */
+function hasText(value: unknown): boolean {
+  return typeof value !== 'symbol' && typeof String(value) === 'string';
+}
+
+/** A text for any value: an object may have no `toString`, and a proxy may refuse every question. */
+function textOf(value: unknown): string {
+  for (const write of [String, describe]) {
+    try {
+      return write(value);
+    } catch {
+      // The next way may do.
+    }
+  }
+  return `a value of type ${typeof value} without a text`;
 }
 
 /** Whether a value is an Error, of any realm. */

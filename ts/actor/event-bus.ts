@@ -7,7 +7,7 @@
  *
  * How patterns match is told in `topic-trie.ts`.
  */
-import { toError } from './errors';
+import { ServerNotRunningError, toError } from './errors';
 import { GenServer } from './gen-server';
 import { checkText, FaultReporter, named } from './services';
 import { options as read } from './settings';
@@ -21,7 +21,7 @@ export type EventBusHandler<T = unknown> = (message: T, topic: string) => unknow
 /** Options of `EventBus.start`. */
 export interface EventBusOptions {
   /** Registers the bus under this name. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 interface Subscription extends Subscribed {
@@ -112,7 +112,12 @@ export const EventBus = {
       handler: handler as EventBusHandler,
     })) as Subscription;
     return async () => {
-      if (GenServer.isRunning(ref)) await GenServer.call(ref, { type: 'unsubscribe', subscription });
+      try {
+        await GenServer.call(ref, { type: 'unsubscribe', subscription });
+      } catch (error) {
+        // A bus that has stopped, or does so before this call has its turn, has no subscriptions any more.
+        if (!(error instanceof ServerNotRunningError)) throw error;
+      }
     };
   },
 

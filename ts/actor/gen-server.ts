@@ -11,6 +11,7 @@ import { Registry } from './registry';
 import { resetCount } from './resets';
 import { Server, type Behavior } from './server';
 import { callTimeout, exitReason, idOf, options as reader, startSettings } from './settings';
+import { stopProcess } from './shutdown';
 import { isThenable } from './thenable';
 // oxlint-disable-next-line import/no-unassigned-import -- it only says how this thread is connected with others
 import './thread/connect';
@@ -35,7 +36,7 @@ import type {
  */
 function start<State, CallMsg, CastMsg, CallReply>(
   behavior: GenServerBehavior<State, CallMsg, CastMsg, CallReply>,
-  options?: GenServerOptions & { thread?: false },
+  options?: GenServerOptions & { thread?: false | undefined },
 ): Promise<GenServerRef<State, CallMsg, CastMsg, CallReply>>;
 // The types cannot be derived from a module's name.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -45,13 +46,13 @@ function start<State = unknown, CallMsg = any, CastMsg = any, CallReply = unknow
 ): Promise<GenServerRef<State, CallMsg, CastMsg, CallReply>>;
 async function start(
   behavior: Behavior | BehaviorModule,
-  options?: GenServerOptions & { thread?: boolean | ThreadOptions },
+  options?: GenServerOptions & { thread?: boolean | ThreadOptions | undefined },
 ): Promise<Ref> {
   const thread = options?.thread;
   if (thread === undefined || thread === false) return startHere(behavior as Behavior, options);
   // oxlint-disable-next-line typescript/no-require-imports -- loaded late on purpose: most programs have no use for it
   const { startOnThread } = require('./thread/placement') as typeof import('./thread/placement');
-  return startOnThread(behavior as BehaviorModule, options ?? {});
+  return startOnThread(behavior as BehaviorModule, { ...options, thread });
 }
 
 async function startHere(behavior: Behavior, options: GenServerOptions | undefined): Promise<Ref> {
@@ -114,20 +115,14 @@ function cast<State, CallMsg, CastMsg, CallReply>(
 }
 
 /**
- * Ends a server in order, behind all messages that wait already; what comes later is not handled. However many stop it, `terminate` runs
+ * Ends a server, or a supervisor with all its children, in order: a server behind all messages that wait already; what comes later is not handled. However many stop it, `terminate` runs
  * once, with the reason of the first, and all of them wait for it.
  *
  * @param reason default `'normal'`
  * @returns resolves when the server is down, at once where it is down already; rejects with what `terminate` throws, the server being down as well
  */
 function stop(ref: Ref, reason?: ExitReason): Promise<void> {
-  // Not an async function: a handler may stop its own server, and only the promise of the server itself knows whether that is awaited there.
-  try {
-    const wanted = exitReason(reason, 'normal');
-    return findServer(idOf(ref))?.stop(wanted) ?? Promise.resolve();
-  } catch (error) {
-    return Promise.reject(error);
-  }
+  return stopProcess(ref, reason);
 }
 
 /**

@@ -75,7 +75,11 @@ export const GenStateMachine = {
    * @param timeout milliseconds, default 5000; `Infinity`: none
    * @throws (rejects) what the handler throws; ServerNotRunningError, CallTimeoutError
    */
-  call<S extends string, E, D>(ref: StateMachineRef<S, E, D>, event: E, timeout?: number): Promise<S> {
+  call<S extends string, E, D>(
+    ref: StateMachineRef<S, E, D>,
+    event: NoInfer<E>,
+    timeout?: number,
+  ): Promise<S> {
     const options = timeout === undefined ? undefined : { timeout };
     return ask<E, S>(ref, { type: 'event', event }, options);
   },
@@ -83,11 +87,12 @@ export const GenStateMachine = {
   /**
    * Sends an event and resolves to the value of the action `reply` that answers it, now or after later events.
    * @param timeout milliseconds, default 5000; `Infinity`: none
+   * @typeParam R the type of that value: taken from where the result is used, or given with all the others, for the event is checked by them
    * @throws (rejects) what the handler throws; ServerNotRunningError, also where the machine ends before it replies; CallTimeoutError
    */
-  async callWithReply<R, S extends string = string, E = unknown, D = unknown>(
+  async callWithReply<R, S extends string, E, D>(
     ref: StateMachineRef<S, E, D>,
-    event: E,
+    event: NoInfer<E>,
     timeout?: number,
   ): Promise<R> {
     const call = { timeout: milliseconds('timeout', timeout, DEFAULTS.CALL_TIMEOUT), sentAt: Date.now() };
@@ -98,7 +103,7 @@ export const GenStateMachine = {
    * Sends an event.
    * @throws ServerNotRunningError
    */
-  cast<S extends string, E, D>(ref: StateMachineRef<S, E, D>, event: E): void {
+  cast<S extends string, E, D>(ref: StateMachineRef<S, E, D>, event: NoInfer<E>): void {
     GenServer.cast(ref, { type: 'event', event });
   },
 

@@ -16,6 +16,8 @@ export class Intensity {
   /** When the last ones began, oldest first; never more than `maxRestarts`. */
   readonly #stamps: number[] = [];
   #thisTurn = 0;
+  /** Restarts that wait for a turn of theirs, in order. */
+  #waiting: (() => void)[] = [];
 
   constructor(maxRestarts: number, withinMs: number) {
     this.maxRestarts = maxRestarts;
@@ -36,10 +38,22 @@ export class Intensity {
 
   /** What a restart must wait for first, where this turn of the loop has seen enough of them. */
   pace(): Promise<void> | undefined {
-    if (this.#thisTurn >= PER_TURN) return nextTurn();
-    this.#thisTurn += 1;
-    if (this.#thisTurn === 1) immediate(() => (this.#thisTurn = 0));
+    if (this.#thisTurn >= PER_TURN) return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#count();
     return undefined;
+  }
+
+  #count(): void {
+    this.#thisTurn += 1;
+    if (this.#thisTurn === 1) immediate(() => this.#beginTurn());
+  }
+
+  #beginTurn(): void {
+    this.#thisTurn = 0;
+    for (const goOn of this.#waiting.splice(0, PER_TURN)) {
+      this.#count();
+      goOn();
+    }
   }
 }
 

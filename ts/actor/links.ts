@@ -1,10 +1,20 @@
 /**
  * Links: two processes that end together. When one ends otherwise than `'normal'`, the other is killed, or where it has `trapExit`, is told by an exit signal.
+ *
+ * A link is known in the threads of both processes, wherever it was made: each sees to its own one of the two, and so also when the other's thread ends.
  */
 import { LinkBrokenError, ServerNotRunningError } from './errors';
-import { findProcess, isServer, nextId, noticeEnd, watchEnds } from './processes';
+import {
+  findLocal,
+  findProcess,
+  isLocal,
+  nextId,
+  noticeEnd,
+  remoteProcesses,
+  setLinkBreaker,
+} from './processes';
 import { onReset } from './resets';
-import { idOf } from './settings';
+import { idOf, options } from './settings';
 import type { ExitReason, LinkRef, Ref } from './types';
 
 /** The links of each process, by its id. */
@@ -28,22 +38,43 @@ let depth = 0;
  * @throws ServerNotRunningError where one of them is not running
  */
 export function link(ref1: Ref, ref2: Ref): LinkRef {
+  const ids = [runningId(ref1, 'ref1'), runningId(ref2, 'ref2')] as const;
   const made: LinkRef = {
     linkId: nextId('link'),
-    ref1: { id: runningId(ref1, 'ref1'), nodeId: 'local' },
-    ref2: { id: runningId(ref2, 'ref2'), nodeId: 'local' },
+    ref1: { id: ids[0], nodeId: 'local' },
+    ref2: { id: ids[1], nodeId: 'local' },
   };
-  byId.set(made.linkId, made);
-  attach(made.ref1.id, made);
-  attach(made.ref2.id, made);
+  holdLink(made);
+  for (const id of ids) if (!isLocal(id)) remoteProcesses()?.link(id, made);
   return made;
 }
 
 /** Takes a link back; one that is gone already is no error. */
 export function unlink(linkRef: LinkRef): void {
-  const found = byId.get(linkRef.linkId);
+  options.object('linkRef', linkRef);
+  releaseLink(linkRef.linkId);
+  for (const id of [idOf(linkRef.ref1, 'linkRef.ref1'), idOf(linkRef.ref2, 'linkRef.ref2')]) {
+    if (!isLocal(id)) remoteProcesses()?.unlink(id, linkRef);
+  }
+}
+
+/** Keeps a link, where one of the two processes is of this thread. */
+export function holdLink(made: LinkRef): void {
+  const ids = [made.ref1.id, made.ref2.id];
+  if (byId.has(made.linkId) || !ids.some(isLocal)) return;
+  byId.set(made.linkId, made);
+  for (const id of ids) {
+    attach(id, made);
+    const process = findProcess(id);
+    if (process !== undefined) noticeEnd(process);
+  }
+}
+
+/** Forgets a link. */
+export function releaseLink(linkId: string): void {
+  const found = byId.get(linkId);
   if (found === undefined) return;
-  byId.delete(found.linkId);
+  byId.delete(linkId);
   detach(found.ref1.id, found);
   detach(found.ref2.id, found);
 }
@@ -52,7 +83,7 @@ function ended(id: string, reason: ExitReason): void {
   const known = links.get(id);
   if (known === undefined) return;
   const broken = [...known];
-  for (const made of broken) unlink(made);
+  for (const { linkId } of broken) releaseLink(linkId);
   if (reason === 'normal') return;
   const peers = new Set(broken.map(({ ref1, ref2 }) => (ref1.id === id ? ref2.id : ref1.id)));
   for (const to of [...peers].toReversed()) waiting.push({ from: id, to, reason });
@@ -62,18 +93,16 @@ function ended(id: string, reason: ExitReason): void {
   depth -= 1;
 }
 
+/** A peer of another thread is told there. */
 function propagate({ from, to, reason }: Exit): void {
-  const peer = findProcess(to);
-  if (peer === undefined) return;
-  if (isServer(peer)) peer.exit({ type: 'EXIT', from: { id: from, nodeId: 'local' }, reason });
-  else peer.kill({ error: new LinkBrokenError(from) });
+  const peer = findLocal(to);
+  if (peer?.kind === 'server') peer.exit({ type: 'EXIT', from: { id: from, nodeId: 'local' }, reason });
+  else peer?.kill({ error: new LinkBrokenError(from) });
 }
 
 function runningId(ref: Ref, name: string): string {
   const id = idOf(ref, name);
-  const process = findProcess(id);
-  if (!process?.isRunning()) throw new ServerNotRunningError(id);
-  noticeEnd(process);
+  if (!findProcess(id)?.isRunning()) throw new ServerNotRunningError(id);
   return id;
 }
 
@@ -88,7 +117,7 @@ function detach(id: string, made: LinkRef): void {
   if (known?.delete(made) && known.size === 0) links.delete(id);
 }
 
-watchEnds(ended);
+setLinkBreaker(ended);
 onReset(() => {
   links.clear();
   byId.clear();

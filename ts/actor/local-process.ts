@@ -3,7 +3,7 @@
  */
 import * as counters from './counters';
 import { serverEvents } from './lifecycle';
-import { addProcess, type Answers, removeProcess, type ServerProcess } from './processes';
+import { addProcess, type Answers, type OwnServer, removeProcess } from './processes';
 import type { ExitReason, ExitSignal, Ref } from './types';
 
 /** The stop of a process: however many ask for it, they share one promise. */
@@ -21,7 +21,7 @@ export class Stopping {
   }
 }
 
-export abstract class LocalProcess implements ServerProcess {
+export abstract class LocalProcess implements OwnServer {
   slot: number;
   protected status = counters.STATUS_RUNNING;
   protected stopping: Stopping | undefined;
@@ -62,6 +62,7 @@ export abstract class LocalProcess implements ServerProcess {
     answers: Answers,
   ): Promise<unknown> | undefined;
   abstract cast(message: unknown): void;
+  abstract deliver(message: unknown): void;
   abstract exit(signal: ExitSignal): void;
   abstract stop(reason: ExitReason): Promise<void>;
   abstract kill(reason: ExitReason): void;

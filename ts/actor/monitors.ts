@@ -6,7 +6,7 @@ import { ServerNotRunningError } from './errors';
 import { serverEvents } from './lifecycle';
 import { findProcess, noticeEnd, watchEnds } from './processes';
 import { onReset } from './resets';
-import { idOf } from './settings';
+import { idOf, options as read } from './settings';
 import type { DownReason, ExitReason, MonitorRef, Ref } from './types';
 
 interface Monitor {
@@ -50,11 +50,14 @@ export function monitor(by: Ref, monitored: Ref): MonitorRef {
 /**
  * Takes a monitor back; one that is gone already is no error.
  *
- * @param options `flush`: an event that is on its way is not told either
+ * @param options `flush`: an event that is on its way is not told either; default false
+ * @throws TypeError `ERR_ACTOR_INVALID_TYPE`: an argument
  */
-export function demonitor(monitorRef: MonitorRef, options?: { flush?: boolean }): void {
-  const { monitorId } = monitorRef;
-  if (options?.flush) down.delete(monitorId);
+export function demonitor(monitorRef: MonitorRef, options?: { flush?: boolean | undefined }): void {
+  const monitorId: unknown = (monitorRef as Partial<MonitorRef> | null | undefined)?.monitorId;
+  if (typeof monitorId !== 'string') throw read.type('monitorRef', monitorRef, 'what monitor has given');
+  const { flush } = read.object('options', options);
+  if (read.boolean('flush', flush, false)) down.delete(monitorId);
   const found = byId.get(monitorId);
   if (found !== undefined) forget(found);
 }

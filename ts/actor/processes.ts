@@ -1,13 +1,13 @@
 /**
  * The table of all processes that this thread knows: servers and supervisors by id. Through `setRemoteProcesses` those of other threads are found as if they were here.
  *
- * The end of a process is told in this order: the table forgets it, those who watch all ends are told (names, links, monitors, timers), then its
- * own `onEnd` listeners, then the lifecycle event `terminated`.
+ * The end of a process is told in this order: the table forgets it, those who watch all ends are told (names, monitors, timers), its links break, then its
+ * own `onEnd` listeners are told, then comes the lifecycle event `terminated`.
  */
 import { threadId } from 'node:worker_threads';
 import { isShared, NOWHERE, setSlotSource, shareSlot, type SlotSource } from './counters';
 import { onReset } from './resets';
-import type { ExitReason, ExitSignal, Ref } from './types';
+import type { ExitReason, ExitSignal, LinkRef, Ref } from './types';
 
 /** A server or a supervisor, in this thread or standing in for one in another. */
 export interface Process {
@@ -33,15 +33,24 @@ export interface ServerProcess extends Process {
   readonly kind: 'server';
   /** @param timeout milliseconds, or `Infinity` */
   call(message: unknown, timeout: number): Promise<unknown>;
+  cast(message: unknown): void;
+}
+
+/** A server of this thread. */
+export interface OwnServer extends ServerProcess {
   /**
    * A call that has come from another thread. Where the reply is there at once, it is given to `answers` at once, and nothing is returned; else a
    * promise of it.
    */
   answer(message: unknown, timeout: number, ticket: number, answers: Answers): Promise<unknown> | undefined;
-  cast(message: unknown): void;
+  /** A cast that has come from another thread. */
+  deliver(message: unknown): void;
   /** A linked process has ended: takes that as a message where it traps exits, else ends at once. */
   exit(signal: ExitSignal): void;
 }
+
+/** A process of this thread. */
+export type OwnProcess = OwnServer | (Process & { readonly kind: 'supervisor' });
 
 /** Takes the answers to calls from another thread, told apart by their tickets. */
 export interface Answers {
@@ -57,14 +66,18 @@ export interface RemoteProcesses {
   added(process: Process): void;
   /** A process of this thread has ended. */
   removed(id: string, reason: ExitReason): void;
+  /** The thread of the process, which is another, is to know a link, or to forget it. */
+  link(id: string, link: LinkRef): void;
+  unlink(id: string, link: LinkRef): void;
 }
 
 /** Told of the end of every process of this thread, and of those of others that `noticeEnd` was called for. */
 export type EndWatcher = (id: string, reason: ExitReason) => void;
 
-const processes = new Map<string, Process>();
+const processes = new Map<string, OwnProcess>();
 const noticed = new Set<string>();
 const endWatchers: EndWatcher[] = [];
+let breakLinks: EndWatcher | undefined;
 const counts = new Map<string, number>();
 const thread = threadId === 0 ? '' : `t${threadId.toString(36)}`;
 let remote: RemoteProcesses | undefined;
@@ -88,14 +101,30 @@ export function isServer(process: Process): process is ServerProcess {
   return process.kind === 'server';
 }
 
+/** The process of this id of this thread. */
+export function findLocal(id: string): OwnProcess | undefined {
+  return processes.get(id);
+}
+
+/** The server of this id of this thread. */
+export function findLocalServer(id: string): OwnServer | undefined {
+  const found = processes.get(id);
+  return found?.kind === 'server' ? found : undefined;
+}
+
 /** Whether a process of this thread has this id. */
 export function isLocal(id: string): boolean {
   return processes.has(id);
 }
 
+/** What this thread knows of others; `undefined` where it is not connected with any. */
+export function remoteProcesses(): RemoteProcesses | undefined {
+  return remote;
+}
+
 /** Makes a process of this thread known. */
-export function addProcess(process: Process): void {
-  connectOnce();
+export function addProcess(process: OwnProcess): void {
+  connectThreads();
   processes.set(process.id, process);
   process.slot = shareSlot(process.slot, process.id);
   remote?.added(process);
@@ -116,6 +145,11 @@ export function watchEnds(watcher: EndWatcher): void {
   endWatchers.push(watcher);
 }
 
+/** Sets who ends the linked processes: told when all others know of an end. */
+export function setLinkBreaker(breaker: EndWatcher): void {
+  breakLinks = breaker;
+}
+
 /** Sees to it that those who watch ends are told of that of `process`, wherever it runs. */
 export function noticeEnd(process: Process): void {
   const { id } = process;
@@ -128,11 +162,11 @@ export function noticeEnd(process: Process): void {
 }
 
 /** All processes of this thread, in the order of their start. */
-export function allProcesses(): Iterable<Process> {
+export function allProcesses(): Iterable<OwnProcess> {
   return processes.values();
 }
 
-/** Lets `open` run before the first process starts or is looked for in vain: it may connect this thread with others. */
+/** Lets `open` run before the first process starts, or a process or name is looked for in vain: it may connect this thread with others. */
 export function onFirstUse(open: () => void): void {
   connect = open;
 }
@@ -163,11 +197,12 @@ export function nextId(prefix: string): string {
 }
 
 function findRemote(id: string): Process | undefined {
-  connectOnce();
+  connectThreads();
   return remote?.find(id);
 }
 
-function connectOnce(): void {
+/** Connects this thread with others, where that has not been done and something is there to do it: see `onFirstUse`. */
+export function connectThreads(): void {
   const open = connect;
   connect = undefined;
   open?.();
@@ -175,6 +210,7 @@ function connectOnce(): void {
 
 function tellEnd(id: string, reason: ExitReason): void {
   for (const watcher of endWatchers) watcher(id, reason);
+  breakLinks?.(id, reason);
 }
 
 onReset(() => {

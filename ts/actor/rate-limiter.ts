@@ -21,9 +21,9 @@ export interface RateLimiterOptions {
    * `true`: all limiters of the same name, in whichever threads of the program, count together; each thread starts its own. They must have
    * the same limits. Default `false`.
    */
-  readonly shared?: boolean;
+  readonly shared?: boolean | undefined;
   /** Registers the limiter under this name; where it is shared, which needs one, it is the name of what is counted and not registered. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 type LimiterCall =

@@ -4,7 +4,7 @@
  * the names of this thread with those of others.
  */
 import { AlreadyRegisteredError, NotRegisteredError, ServerNotRunningError } from './errors';
-import { findProcess, isLocal, watchEnds } from './processes';
+import { connectThreads, findProcess, isLocal, watchEnds } from './processes';
 import { onReset } from './resets';
 import { idOf, options } from './settings';
 import type { GenServerRef, Ref } from './types';
@@ -13,12 +13,17 @@ import type { GenServerRef, Ref } from './types';
 export interface RemoteNames {
   /** Gives a name to a process of any thread: 0 given, 1 another has it, 2 there is no such process. */
   give(name: string, id: string): number;
-  /** Takes a name away, whichever thread's process has it; one that nobody has is no error. */
-  take(name: string): void;
+  /**
+   * Takes a name away, whichever thread's process has it; one that nobody has is no error.
+   * @param mine the process of this thread that has it, as far as this thread knows
+   */
+  take(name: string, mine: string | undefined): void;
   /** The id of the process that has a name. */
   whereis(name: string): string | undefined;
   /** All names, in the order in which they were given. */
   all(): readonly string[];
+  /** How many names there are. */
+  count(): number;
 }
 
 const TAKEN = 1;
@@ -79,18 +84,25 @@ function whereis<State = unknown, CallMsg = any, CastMsg = any, CallReply = unkn
 ): GenServerRef<State, CallMsg, CastMsg, CallReply> | undefined {
   const ref = names.get(name);
   if (ref !== undefined) return ref;
+  connectThreads();
   const id = remote?.whereis(name);
   return id === undefined ? undefined : { id };
 }
 
 /** Takes a name away; one that nobody has is no error. */
 function unregister(name: string): void {
-  const ref = names.get(name);
-  remote?.take(name);
-  if (ref === undefined) return;
+  const id = names.get(name)?.id;
+  connectThreads();
+  remote?.take(name, id);
+  if (id !== undefined) forgetName(name, id);
+}
+
+/** A process of this thread has lost a name. */
+export function forgetName(name: string, id: string): void {
+  if (names.get(name)?.id !== id) return;
   names.delete(name);
-  const known = byId.get(ref.id);
-  if (known?.delete(name) && known.size === 0) byId.delete(ref.id);
+  const known = byId.get(id);
+  if (known?.delete(name) && known.size === 0) byId.delete(id);
 }
 
 /** Whether a process has that name. */
@@ -100,12 +112,14 @@ function isRegistered(name: string): boolean {
 
 /** All names, in the order of their registration. */
 function getNames(): string[] {
+  connectThreads();
   return [...(remote?.all() ?? names.keys())];
 }
 
 /** How many names there are. */
 function count(): number {
-  return remote?.all().length ?? names.size;
+  connectThreads();
+  return remote?.count() ?? names.size;
 }
 
 /** The names that a process of this thread has, in the order of their registration. */
@@ -114,7 +128,8 @@ export function namesOf(id: string): readonly string[] {
 }
 
 watchEnds((id) => {
-  for (const name of byId.get(id) ?? []) unregister(name);
+  // The table of all threads has freed them.
+  for (const name of namesOf(id)) forgetName(name, id);
 });
 onReset(() => {
   for (const name of names.keys()) unregister(name);

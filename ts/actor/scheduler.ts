@@ -55,8 +55,7 @@ export function proceed(server: Runnable): void {
     schedule(server);
     return;
   }
-  handled += 1 + server.run(quantum);
-  if (handled >= quantum) lookAtClock();
+  runOne(server);
 }
 
 /** Whether a message that comes on its own may be handled right now; it counts for the slice. */
@@ -73,13 +72,24 @@ function runReady(): void {
     const server = ready[next]!;
     ready[next] = undefined;
     next += 1;
-    handled += 1 + server.run(quantum);
-    if (handled >= quantum) lookAtClock();
+    runOne(server);
   }
   if (end > LONGEST_KEPT) ready = [];
   next = 0;
   end = 0;
   scheduled = false;
+}
+
+/** Where `run` throws, Node tells of it as an unhandled rejection; that server goes on with its next message, and no other is held up. */
+function runOne(server: Runnable): void {
+  handled += 1;
+  try {
+    handled += server.run(quantum);
+  } catch (error) {
+    void Promise.reject(error);
+    schedule(server);
+  }
+  if (handled >= quantum) lookAtClock();
 }
 
 function lookAtClock(): void {

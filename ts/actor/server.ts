@@ -15,9 +15,10 @@ import { reportFault, serverEvents } from './lifecycle';
 import { LocalProcess, Stopping } from './local-process';
 import { CAST, INFO, Mailbox, STOP, type Envelope } from './mailbox';
 import type { Answers } from './processes';
+import { checkResult, promiseIn, promiseOf } from './results';
 import { mayHandle, proceed, schedule } from './scheduler';
 import { SelfPromise } from './self-promise';
-import { options, type ServerSettings } from './settings';
+import type { ServerSettings } from './settings';
 import { isThenable } from './thenable';
 import type { ExitReason, ExitSignal, GenServerBehavior, Ref } from './types';
 
@@ -81,9 +82,9 @@ export class Server extends LocalProcess {
       return undefined;
     }
     const reply: unknown = (result as readonly unknown[])[0];
-    if (isThenable(reply)) return Promise.resolve(reply);
-    to.reply(ticket, reply);
-    return undefined;
+    const promise = promiseIn(reply);
+    if (promise === undefined) to.reply(ticket, reply);
+    return promise;
   }
 
   cast(message: unknown): void {
@@ -97,6 +98,17 @@ export class Server extends LocalProcess {
       this.enqueue(CAST, message);
     } else if (this.settings.overflow === 'reject') {
       throw new MailboxFullError(this.id, this.settings.limit);
+    }
+  }
+
+  deliver(message: unknown): void {
+    if (this.status !== counters.STATUS_RUNNING || this.busy || depth === MAX_DEPTH) {
+      this.cast(message);
+    } else if (mayHandle()) {
+      this.busy = true;
+      if (this.runTransition(CAST, message)) this.goOn();
+    } else {
+      this.enqueue(CAST, message);
     }
   }
 
@@ -181,8 +193,7 @@ export class Server extends LocalProcess {
     const before = enter(this);
     try {
       const result: unknown = this.behavior.handleCall(message, this.state);
-      if (Array.isArray(result)) this.accept(result[1], CAST);
-      else if (!isThenable(result)) throw wrongResult(result);
+      if (Array.isArray(result) || !isThenable(result)) this.accept(checkResult(result)[1], CAST);
       return result;
     } catch (thrown) {
       failure = this.countFault(thrown);
@@ -225,14 +236,15 @@ export class Server extends LocalProcess {
 
   private awaitCall(call: PendingCall, result: unknown): void {
     this.awaiting = true;
-    Promise.resolve(result).then(
+    promiseOf(result).then(
       (value) => {
         this.awaiting = false;
-        if (Array.isArray(value)) {
-          this.accept(value[1], CAST);
-          call.resolve(value[0]);
-        } else {
-          call.reject(this.countFault(wrongResult(value)));
+        try {
+          const checked = checkResult(value);
+          this.accept(checked[1], CAST);
+          call.resolve(checked[0]);
+        } catch (wrong) {
+          call.reject(this.countFault(wrong));
         }
         proceed(this);
       },
@@ -246,7 +258,7 @@ export class Server extends LocalProcess {
 
   private awaitTransition(kind: number, message: unknown, next: unknown): void {
     this.awaiting = true;
-    Promise.resolve(next).then(
+    promiseOf(next).then(
       (state) => {
         this.awaiting = false;
         this.accept(state, kind);
@@ -291,7 +303,13 @@ export class Server extends LocalProcess {
   }
 
   private queueCall(message: unknown, timeout: number): Promise<unknown> {
-    if (!this.makeRoom()) return Promise.reject(new MailboxFullError(this.id, this.settings.limit));
+    if (!this.makeRoom()) {
+      return Promise.reject(
+        this.stopping === undefined
+          ? new MailboxFullError(this.id, this.settings.limit)
+          : new ServerNotRunningError(this.id),
+      );
+    }
     const call = new PendingCall(this);
     call.queued = true;
     this.enqueue(call, message);
@@ -311,7 +329,8 @@ export class Server extends LocalProcess {
   private makeRoom(): boolean {
     const { mailbox, settings } = this;
     if (mailbox === undefined || mailbox.load < settings.limit) return true;
-    if (settings.overflow !== 'drop-oldest') return false;
+    // What comes behind a stop is never handled: it must not drop what the stop waits for.
+    if (settings.overflow !== 'drop-oldest' || this.stopping !== undefined) return false;
     const dropped = mailbox.dropOldest();
     if (typeof dropped === 'object') dropped.reject(new MailboxFullError(this.id, settings.limit));
     return true;
@@ -413,8 +432,4 @@ function enter(server: Server): Server | undefined {
 function leave(before: Server | undefined): void {
   depth -= 1;
   current = before;
-}
-
-function wrongResult(result: unknown): TypeError {
-  return options.type('the result of handleCall', result, '[reply, state] or a promise of it');
 }

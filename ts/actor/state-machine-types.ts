@@ -8,7 +8,7 @@ export interface StateMachineInit<S extends string, D> {
   readonly state: S;
   readonly data: D;
   /** Done before `start` resolves. */
-  readonly actions?: readonly StateMachineAction[];
+  readonly actions?: readonly StateMachineAction[] | undefined;
 }
 
 /** What a handler decides about an event. */
@@ -21,14 +21,18 @@ export type StateTransitionResult<S extends string, D> =
       readonly type: 'transition';
       readonly nextState: S;
       readonly data: D;
-      readonly actions?: readonly StateMachineAction[];
+      readonly actions?: readonly StateMachineAction[] | undefined;
     }
-  | { readonly type: 'keep_state'; readonly data: D; readonly actions?: readonly StateMachineAction[] }
-  | { readonly type: 'keep_state_and_data'; readonly actions?: readonly StateMachineAction[] }
+  | {
+      readonly type: 'keep_state';
+      readonly data: D;
+      readonly actions?: readonly StateMachineAction[] | undefined;
+    }
+  | { readonly type: 'keep_state_and_data'; readonly actions?: readonly StateMachineAction[] | undefined }
   /** Keeps the event back; it comes again, before all others, when the state has changed. */
   | { readonly type: 'postpone' }
-  /** Ends the machine at once; events that wait are not handled any more. */
-  | { readonly type: 'stop'; readonly reason: ExitReason; readonly data: D };
+  /** Ends the machine at once, by default with the reason `'normal'`; events that wait are not handled any more. */
+  | { readonly type: 'stop'; readonly reason?: ExitReason | undefined; readonly data: D };
 
 /**
  * What happens after a decision, in the order given. A timeout of the same kind (and name) replaces the one before it; a `time` of
@@ -93,7 +97,7 @@ export interface StateMachineBehavior<S extends string, E, D> {
 /** Options of `GenStateMachine.start`. */
 export interface StateMachineOptions {
   /** Registers the machine under this name. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** Names a state machine. Functions of `GenServer` that take any reference take it, too. */

@@ -3,21 +3,21 @@
  *
  * An event goes to the handler of the current state. Its decision is done in this order: `onExit` and `onEnter`, the new state and data,
  * the actions as given; then events that the actions made, then those that were postponed in the state that was left, each in their order
- * and before whatever waits in the mailbox. Where a handler, `onExit` or `onEnter` throws, state and data stay and the decision counts for
- * nothing; events that wait are handled all the same.
+ * and before whatever waits in the mailbox. Where a handler, `onExit` or `onEnter` throws, or the decision itself is wrong, state and data stay
+ * and the decision counts for nothing; events that wait are handled all the same.
  */
 import { ServerNotRunningError, toError } from './errors';
+import { checkActions, checkedDecision, checkObject } from './decisions';
 import { DeferredReplies, type DeferredCall } from './deferred-replies';
 import { GenServer } from './gen-server';
 import { FaultReporter } from './services';
-import { options as read } from './settings';
+import { exitReason, options as read } from './settings';
 import type {
   DeferredReply,
   StateHandler,
   StateMachineAction,
   StateMachineBehavior,
   StateMachineInit,
-  StateTransitionResult,
   TimeoutEvent,
 } from './state-machine-types';
 import type { Steps } from './steps';
@@ -33,8 +33,6 @@ interface Entry<E> {
   readonly from: DeferredReply | undefined;
 }
 
-const DECISIONS = ['transition', 'keep_state', 'keep_state_and_data', 'postpone', 'stop'];
-
 /** A machine: what the server that runs it keeps. */
 export class StateMachine<S extends string, E, D> {
   state: S;
@@ -47,6 +45,8 @@ export class StateMachine<S extends string, E, D> {
   readonly #next: Entry<E>[] = [];
   #postponed: Entry<E>[] = [];
   #ref: GenServerRef<unknown, never, MachineCast<E>> | undefined;
+  /** Timeouts whose time was over before `attach`. */
+  readonly #early: Timeout[] = [];
   /** Why the machine has decided to stop. */
   #stopped: ExitReason | undefined;
 
@@ -60,6 +60,7 @@ export class StateMachine<S extends string, E, D> {
 
   /** Does the first actions and handles the events that they make. */
   *begin(actions: readonly StateMachineAction[] | undefined): Steps<void> {
+    checkActions(actions);
     this.#act(actions);
     for (let entry; (entry = this.#nextEntry()) !== undefined;) yield* this.#handle(entry);
   }
@@ -73,6 +74,7 @@ export class StateMachine<S extends string, E, D> {
   attach(ref: GenServerRef<unknown, never, MachineCast<E>>): void {
     this.#ref = ref;
     this.#stopIfDecided();
+    for (const timeout of this.#early.splice(0)) this.#fire(timeout);
   }
 
   /** Handles an event that was sent. */
@@ -132,11 +134,7 @@ export class StateMachine<S extends string, E, D> {
 
   *#handle(entry: Entry<E>): Steps<void> {
     const handler = this.#handlerOf(this.state);
-    const result = (yield handler.handleEvent(entry.event, this.data, entry.from)) as StateTransitionResult<
-      S,
-      D
-    >;
-    checkObject('the result of handleEvent', result);
+    const result = checkedDecision<S, D>(yield handler.handleEvent(entry.event, this.data, entry.from));
     switch (result.type) {
       case 'transition': {
         const previous = this.state;
@@ -162,11 +160,9 @@ export class StateMachine<S extends string, E, D> {
         this.#postponed.push(entry);
         break;
       case 'stop':
+        this.#stopped = exitReason(result.reason, 'normal');
         this.data = result.data;
-        this.#stopped = result.reason;
         break;
-      default:
-        throw read.range('type', (result as { type: unknown }).type, `one of ${DECISIONS.join(', ')}`);
     }
   }
 
@@ -200,8 +196,8 @@ export class StateMachine<S extends string, E, D> {
   }
 
   #fire(timeout: Timeout): void {
-    if (this.#ref !== undefined && GenServer.isRunning(this.#ref))
-      GenServer.cast(this.#ref, { type: 'timeout', timeout });
+    if (this.#ref === undefined) this.#early.push(timeout);
+    else if (GenServer.isRunning(this.#ref)) GenServer.cast(this.#ref, { type: 'timeout', timeout });
   }
 
   #stopIfDecided(): void {
@@ -213,8 +209,4 @@ export class StateMachine<S extends string, E, D> {
     if (Object.hasOwn(states, state)) return states[state];
     throw read.range('state', state, `one of ${Object.keys(states).join(', ')}`);
   }
-}
-
-function checkObject(name: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null) throw read.type(name, value, 'an object');
 }

@@ -23,14 +23,12 @@ export function groupOf<C>(strategy: SupervisorStrategy, children: Iterable<C>, 
   return first === -1 ? [] : all.slice(first);
 }
 
-/** Whether the supervisor ends now that `gone` has ended for good and `rest` is left. */
+/** Whether the supervisor ends now that `gone` has ended for good and so many significant children are left. */
 export function callsForShutdown(
   mode: AutoShutdown,
   gone: { readonly significant: boolean },
-  rest: Iterable<{ readonly significant: boolean }>,
+  significantLeft: number,
 ): boolean {
   if (mode === 'never' || !gone.significant) return false;
-  if (mode === 'any_significant') return true;
-  for (const child of rest) if (child.significant) return false;
-  return true;
+  return mode === 'any_significant' || significantLeft === 0;
 }

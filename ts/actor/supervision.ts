@@ -60,6 +60,8 @@ export class Supervision implements Process, ChildOwner {
   readonly #options: CheckedOptions;
   readonly #termination = new Termination();
   readonly #children = new Map<string, Child>();
+  /** How many of them are significant. */
+  #significant = 0;
   readonly #restarts: Restarts;
   #status: Status = 'starting';
   /** It was running at some time, so its end is an event. */
@@ -105,7 +107,7 @@ export class Supervision implements Process, ChildOwner {
     addProcess(this);
     try {
       if (name !== undefined && Registry.isRegistered(name)) throw new AlreadyRegisteredError(name);
-      for (const spec of children) this.#children.set(spec.id, new Child(this, spec));
+      for (const spec of children) this.#add(new Child(this, spec));
       await this.#restarts.startAll();
       if (this.#isActive) {
         this.#status = 'running';
@@ -197,7 +199,7 @@ export class Supervision implements Process, ChildOwner {
     this.#childNumber += 1;
     const child = new Child(this, spec);
     if (this.#children.has(child.id)) throw new DuplicateChildError(this.id, child.id);
-    this.#children.set(child.id, child);
+    this.#add(child);
     child.claimed = true;
     try {
       return await child.launch();
@@ -292,16 +294,23 @@ export class Supervision implements Process, ChildOwner {
     if (this.#status !== 'ended') setCounter(this.slot, LAST_FAULT_AT, Date.now());
   }
 
+  #add(child: Child): void {
+    this.#children.set(child.id, child);
+    if (child.significant) this.#significant += 1;
+  }
+
   #forget(child: Child): void {
-    if (this.#children.get(child.id) === child) this.#children.delete(child.id);
+    if (this.#children.get(child.id) === child) {
+      this.#children.delete(child.id);
+      if (child.significant) this.#significant -= 1;
+    }
     this.#restarts.leave(child);
   }
 
   /** `autoShutdown`, now that a child is gone for good; one that has never run does not count. */
   #shutDownAfter(child: Child): void {
     if (!this.#isActive || child.ref === undefined) return;
-    if (callsForShutdown(this.#options.autoShutdown, child, this.#children.values()))
-      void this.stop('shutdown');
+    if (callsForShutdown(this.#options.autoShutdown, child, this.#significant)) void this.stop('shutdown');
   }
 }
 

@@ -21,14 +21,14 @@ export type ChildRef = GenServerRef & SupervisorRef;
 /** What all ways to describe a child have in common. */
 export interface ChildPolicy {
   /** Default `'permanent'`. */
-  readonly restart?: ChildRestartStrategy;
+  readonly restart?: ChildRestartStrategy | undefined;
   /**
    * Milliseconds that the child may take to stop, or to finish a start that is no longer wanted, before it is killed. Default 5000 for a server;
    * `Infinity` for a supervisor, whose own children have limits of their own.
    */
-  readonly shutdownTimeout?: number;
+  readonly shutdownTimeout?: number | undefined;
   /** Counts for `autoShutdown`. Default false. */
-  readonly significant?: boolean;
+  readonly significant?: boolean | undefined;
 }
 
 /** Describes a child: who it is, how it is started, and what happens when it ends. */
@@ -53,24 +53,24 @@ export interface ChildTemplate<
 /** How many restarts a supervisor allows before it gives up. */
 export interface RestartIntensity {
   /** Restarts allowed within `withinMs`; default 3. `Infinity`: any number. */
-  readonly maxRestarts?: number;
+  readonly maxRestarts?: number | undefined;
   /** Milliseconds; default 5000. */
-  readonly withinMs?: number;
+  readonly withinMs?: number | undefined;
 }
 
 /** Options of `Supervisor.start`. */
 export interface SupervisorOptions {
   /** Default `'one_for_one'`. */
-  readonly strategy?: SupervisorStrategy;
+  readonly strategy?: SupervisorStrategy | undefined;
   /** Started in this order, stopped in reverse. Not with `simple_one_for_one`. */
-  readonly children?: readonly ChildSpec[];
+  readonly children?: readonly ChildSpec[] | undefined;
   /** Needed by `simple_one_for_one`, without use otherwise. */
-  readonly childTemplate?: ChildTemplate;
-  readonly restartIntensity?: RestartIntensity;
+  readonly childTemplate?: ChildTemplate | undefined;
+  readonly restartIntensity?: RestartIntensity | undefined;
   /** Default `'never'`. */
-  readonly autoShutdown?: AutoShutdown;
+  readonly autoShutdown?: AutoShutdown | undefined;
   /** Registers the supervisor under this name before `start` resolves; a name in use rejects with `AlreadyRegisteredError`. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** A child as `Supervisor.getChildren` shows it. */

@@ -11,7 +11,8 @@
  */
 import { SupervisorNotFoundError } from './errors';
 import { findProcess } from './processes';
-import { exitReason, idOf, options as read } from './settings';
+import { idOf, options as read } from './settings';
+import { stopProcess } from './shutdown';
 import { findSupervision, Supervision, supervisorEvents } from './supervision';
 import type { ChildInfo, ChildRef, ChildSpec, SupervisorOptions } from './supervisor-types';
 import type { ExitReason, LifecycleHandler, Ref, SupervisorRef } from './types';
@@ -40,14 +41,12 @@ export const Supervisor = {
 
   /**
    * Stops the children in reverse order of their start, each with reason `'shutdown'` and within its `shutdownTimeout`, then the supervisor with `reason`. All
-   * calls resolve when it is down; one for a supervisor that has ended, at once.
+   * calls resolve when it is down; one for a supervisor that has ended, at once. A server that `ref` names is stopped as `GenServer.stop` does.
    *
    * @param reason default `'normal'`
    */
-  async stop(ref: SupervisorRef, reason?: ExitReason): Promise<void> {
-    const checked = exitReason(reason, 'normal');
-    const process = findProcess(idOf(ref));
-    if (process?.kind === 'supervisor') await process.stop(checked);
+  stop(ref: SupervisorRef, reason?: ExitReason): Promise<void> {
+    return stopProcess(ref, reason);
   },
 
   startChild,

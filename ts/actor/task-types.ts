@@ -20,7 +20,7 @@ export type TaskSupervisorRef = SupervisorRef;
 /** Options of `Task.Supervisor.start`. */
 export interface TaskSupervisorOptions {
   /** Registers the supervisor under this name. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** Options of `Task.await`. */
@@ -29,17 +29,17 @@ export interface TaskAwaitOptions {
    * Milliseconds until it rejects with `TaskTimeoutError`; `Infinity`: never. Without it, it rejects with `CallTimeoutError` after 5000.
    * The task goes on in either case.
    */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 /** Options of `Task.Supervisor.asyncStreamSettled`. */
 export interface AsyncStreamSettledOptions {
   /** Most tasks at the same time; default `Infinity`. */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   /** Milliseconds for each task, which is shut down then and counts as failed with `TaskTimeoutError`; default `Infinity`. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** `true` (default): results in the order of the functions. `false`: in the order in which the tasks finish. */
-  readonly ordered?: boolean;
+  readonly ordered?: boolean | undefined;
 }
 
 /** Options of `Task.Supervisor.asyncStream`. */
@@ -48,7 +48,7 @@ export interface AsyncStreamOptions extends AsyncStreamSettledOptions {
    * `false` (default): with the first failure the stream rejects, and the tasks that still run are shut down. `true`: the error of a failed
    * task stands among the results.
    */
-  readonly onErrorContinue?: boolean;
+  readonly onErrorContinue?: boolean | undefined;
 }
 
 /** How one task of a stream has ended. */

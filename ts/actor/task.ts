@@ -112,7 +112,7 @@ async function startTask<T>(fn: TaskFunction<T>): Promise<TaskRef<T>> {
   const ref: TaskRef<T> = await GenServer.start<Work<T>, TaskCall, never, T>({
     init: () => work,
     // The promise is the reply, so the server is not held up by it.
-    handleCall: (_getResult, state) => [state.outcome as T, state],
+    handleCall: (_getResult, state) => [state.outcome, state],
     handleCast: (_none, state) => state,
     terminate: (reason, state) => state.end(reason),
   });

@@ -1,7 +1,4 @@
 /** The timeouts of one state machine, each of its kind and name at most once. `setTimeout` is looked up when a timeout is set. */
-import { LONGEST_TIMER } from './deadlines';
-import { required } from './services';
-import { options as read } from './settings';
 import type { StateMachineAction, TimeoutEvent } from './state-machine-types';
 
 /** An action that sets a timeout. */
@@ -30,11 +27,7 @@ export class Timeouts {
 
   /** Sets a timeout in place of the one of the same kind and name; a time of `Infinity` only cancels that. */
   set(action: TimeoutAction): void {
-    const time = read.number('time', required(action.time), 0, {
-      min: 0,
-      max: LONGEST_TIMER,
-      orInfinity: true,
-    });
+    const { time } = action;
     const name = action.type === 'generic_timeout' ? action.name : undefined;
     const key = keyOf(action.type, name);
     this.cancel(key);

@@ -5,7 +5,7 @@
  */
 import { toError } from './errors';
 import type { PersistedState, StorageAdapter } from './storage';
-import type { TimerEntry } from './timer-types';
+import type { TimerEntry, TimerTarget } from './timer-types';
 
 const PREFIX = 'durable_timer:';
 const SCHEMA_VERSION = 1;
@@ -83,9 +83,26 @@ async function started<T>(operation: () => Promise<T>): Promise<T> {
   return operation();
 }
 
-function checked(record: PersistedState<TimerEntry>): TimerEntry {
-  const { id, fireAt, targetRef } = record.state;
-  if (typeof id === 'string' && Number.isFinite(fireAt) && typeof targetRef?.id === 'string')
-    return record.state;
-  throw new TypeError('a record of a timer has an id, a time and a target');
+/** The timer of a record. A field that may be missing may be `null` as well, which is what a table of a database makes of it. */
+function checked({ state }: PersistedState<TimerEntry>): TimerEntry {
+  const { id, fireAt, message } = state;
+  const repeat: unknown = state.repeat ?? undefined;
+  const target = checkedTarget(state.targetRef);
+  if (typeof id === 'string' && Number.isFinite(fireAt) && target !== undefined && isInterval(repeat))
+    return { id, fireAt, targetRef: target, message, ...(repeat === undefined ? {} : { repeat }) };
+  throw new TypeError(
+    'a record of a timer has an id, a time, a target and, where it repeats, an interval of at least 1',
+  );
+}
+
+function checkedTarget(targetRef: TimerTarget | null | undefined): TimerTarget | undefined {
+  const id: unknown = targetRef?.id;
+  const name: unknown = targetRef?.name ?? undefined;
+  if (typeof id !== 'string') return undefined;
+  if (name === undefined) return { id };
+  return typeof name === 'string' ? { id, name } : undefined;
+}
+
+function isInterval(repeat: unknown): repeat is number | undefined {
+  return repeat === undefined || (Number.isFinite(repeat) && (repeat as number) >= 1);
 }

@@ -22,20 +22,20 @@ export interface TimerEntry {
 /** Options of `TimerService.start`. */
 export interface TimerServiceOptions {
   /** Where timers are kept; without it they end with the service. Several services must not share one. */
-  readonly adapter?: StorageAdapter;
+  readonly adapter?: StorageAdapter | undefined;
   /**
    * While there are timers, how often at least `Date.now()` is compared with their times, in milliseconds, so that a clock that was set, or
    * a machine that was asleep, is noticed. Default 60,000.
    */
-  readonly checkIntervalMs?: number;
+  readonly checkIntervalMs?: number | undefined;
   /** Milliseconds that reading the storage may take at the start; default 5000. */
-  readonly initTimeout?: number;
+  readonly initTimeout?: number | undefined;
   /** Registers the service under this name. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** Options of `TimerService.schedule`. */
 export interface ScheduleOptions {
   /** Milliseconds between two messages, at least 1; without it, there is one message. */
-  readonly repeat?: number;
+  readonly repeat?: number | undefined;
 }

@@ -45,9 +45,15 @@ export function sendAfter<State, CallMsg, CastMsg, CallReply>(
   return { timerId };
 }
 
-/** Takes a timer back; `false` where it has fired, was cancelled before, or its target has ended. */
+/**
+ * Takes a timer back; `false` where it has fired, was cancelled before, or its target has ended.
+ *
+ * @throws TypeError `ERR_ACTOR_INVALID_TYPE`: no such argument
+ */
 export function cancelTimer(timerRef: TimerRef): boolean {
-  return forget(timerRef.timerId);
+  const timerId: unknown = (timerRef as Partial<TimerRef> | null | undefined)?.timerId;
+  if (typeof timerId !== 'string') throw options.type('timerRef', timerRef, 'what sendAfter has given');
+  return forget(timerId);
 }
 
 function send(ref: GenServerRef, message: unknown): void {

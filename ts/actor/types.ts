@@ -20,18 +20,19 @@ export interface Ref {
  */
 export interface GenServerRef<
   out State = unknown,
-  // A message type is an input: `any` alone lets a reference with narrow messages stand where none are named.
+  // A bare reference takes every message.
   // oxlint-disable-next-line typescript/no-explicit-any
-  in CallMsg = any,
+  CallMsg = any,
   // oxlint-disable-next-line typescript/no-explicit-any
-  in CastMsg = any,
+  CastMsg = any,
   out CallReply = unknown,
 > extends Ref {
   readonly [phantom]?: {
     readonly kind: 'server';
     readonly state: State;
-    readonly call: (message: CallMsg) => void;
-    readonly cast: (message: CastMsg) => void;
+    // Methods, whose parameters are compared either way: a reference that takes no message at all stands where none are named as well.
+    call(message: CallMsg): void;
+    cast(message: CastMsg): void;
     readonly reply: CallReply;
   };
 }
@@ -56,8 +57,8 @@ export interface ProcessRef extends Ref {
   readonly nodeId: string;
 }
 
-/** What `handleCall` returns: the reply for the caller and the next state. */
-export type CallResult<CallReply, State> = readonly [reply: CallReply, state: State];
+/** What `handleCall` returns: the reply for the caller, or a promise of it, and the next state. */
+export type CallResult<CallReply, State> = readonly [reply: CallReply | PromiseLike<CallReply>, state: State];
 
 /** What a GenServer does. Every function may return its value or a promise of it; the server handles one message at a time. */
 export interface GenServerBehavior<State, CallMsg, CastMsg, CallReply> {
@@ -79,36 +80,36 @@ export interface GenServerBehavior<State, CallMsg, CastMsg, CallReply> {
 /** A bound for the messages that wait for one server. */
 export interface MailboxOptions {
   /** How many calls and casts may wait, the one being handled not counted. Default `Infinity`. */
-  limit?: number;
+  limit?: number | undefined;
   /**
    * What happens to a message over the limit: `'reject'` (default) rejects the call, or throws at the cast, with `MailboxFullError`;
    * `'drop-newest'` drops a cast without a word; `'drop-oldest'` makes room by dropping what has waited longest. A call that is dropped
    * always rejects with `MailboxFullError`.
    */
-  overflow?: 'reject' | 'drop-oldest' | 'drop-newest';
+  overflow?: 'reject' | 'drop-oldest' | 'drop-newest' | undefined;
 }
 
 /** Options of `GenServer.start`. */
 export interface GenServerOptions {
   /** Registers the server under this name before `start` resolves; a name in use rejects with `AlreadyRegisteredError`. */
-  name?: string;
+  name?: string | undefined;
   /** Milliseconds that `init` may take; default 5000. */
-  initTimeout?: number;
+  initTimeout?: number | undefined;
   /** `true`: the end of a linked process comes to `handleInfo` as a message and does not end this one. Default `false`. */
-  trapExit?: boolean;
+  trapExit?: boolean | undefined;
   /**
    * What a throw of `handleCall`, `handleCast` or `handleInfo` does: `'continue'` (default) keeps the server and its state, `'crash'` ends it,
    * which is what lets a supervisor restart it.
    */
-  onError?: 'continue' | 'crash';
+  onError?: 'continue' | 'crash' | undefined;
   /** A bound for the waiting messages; default none. */
-  mailbox?: MailboxOptions;
+  mailbox?: MailboxOptions | undefined;
 }
 
 /** Options of `GenServer.call`. */
 export interface CallOptions {
   /** Milliseconds until the call rejects with `CallTimeoutError`; default 5000. `Infinity`: never. */
-  timeout?: number;
+  timeout?: number | undefined;
 }
 
 /** A monitor, for `GenServer.demonitor`. */

@@ -4,11 +4,12 @@
  * It begins with the time at which it was sent (milliseconds of the machine's monotonic clock, f64). A message is a byte (an `Op` and bits) and its
  * fields in the order in which `Op` names them; one that is as in the message before is left out.
  */
-import { types } from 'node:util';
+import { performance } from 'node:perf_hooks';
 import type { FrameView } from '../../bridge/bridge';
 import { Failure } from '../../bridge/payload';
 import { throwLater } from '../../bridge/throw-later';
 import { typeError } from '../../errors';
+import { toError } from '../errors';
 import type { WireReason } from './faults';
 import { Packer, type Unpacker } from './packer';
 
@@ -18,8 +19,8 @@ export const Op = {
   call: 0,
   /** target, value */
   cast: 1,
-  /** target, value: what `Signal` says */
-  exit: 2,
+  /** value: a link that the thread of one of its processes is to know */
+  link: 2,
   /** target, ticket, reason */
   stop: 3,
   /** target, reason */
@@ -36,8 +37,10 @@ export const Op = {
   start: 9,
   /** ticket: a worker is ready */
   ready: 10,
-  /** value: a name that is to be taken away */
+  /** value: a name and the process that has lost it */
   unregister: 11,
+  /** value: a link that is to be forgotten */
+  unlink: 12,
 } as const;
 
 /** A message that was read. Fields that its kind does not have are those of a message before it. */
@@ -45,10 +48,10 @@ export interface Message {
   op: number;
   target: string;
   ticket: number;
-  /** Milliseconds that are left of it when it is read; `Infinity`: no bound. */
+  /** Milliseconds from when it was sent; `Infinity`: no bound. */
   timeout: number;
-  /** The timeout as it was given. */
-  fullTimeout: number;
+  /** When its batch was sent, in milliseconds of `performance.now()` of the thread that reads it. */
+  sentAt: number;
   value: unknown;
   reason: WireReason;
 }
@@ -68,7 +71,7 @@ const FIELDS: readonly number[] = (() => {
   const fields: number[] = [];
   fields[Op.call] = TARGET | TICKET | TIMEOUT | VALUE;
   fields[Op.cast] = TARGET | VALUE;
-  fields[Op.exit] = TARGET | VALUE;
+  fields[Op.link] = VALUE;
   fields[Op.stop] = TARGET | TICKET | REASON;
   fields[Op.kill] = TARGET | REASON;
   fields[Op.watch] = TARGET;
@@ -78,6 +81,7 @@ const FIELDS: readonly number[] = (() => {
   fields[Op.start] = TICKET | VALUE;
   fields[Op.ready] = TICKET;
   fields[Op.unregister] = VALUE;
+  fields[Op.unlink] = VALUE;
   return fields;
 })();
 
@@ -96,6 +100,7 @@ export class Batch {
   readonly #packer = new Packer();
   #lastTarget = '';
   #lastTimeout = NaN;
+  #isPacking = false;
 
   constructor() {
     this.#packer.length = HEADER;
@@ -110,6 +115,11 @@ export class Batch {
     return this.#packer.length === HEADER;
   }
 
+  /** A value is being read: a getter in it may lead back here, where nothing can be added until it is through. */
+  get isPacking(): boolean {
+    return this.#isPacking;
+  }
+
   /** @throws TypeError `ERR_ACTOR_NOT_CLONEABLE`: the message cannot leave its thread; nothing was added */
   call(target: string, ticket: number, timeout: number, value: unknown): void {
     const start = this.#packer.length;
@@ -121,10 +131,9 @@ export class Batch {
     this.#value(value, start);
   }
 
-  /** `Op.cast` or `Op.exit`. */
-  tell(op: number, target: string, value: unknown): void {
+  cast(target: string, value: unknown): void {
     const start = this.#packer.length;
-    this.#target(op, target);
+    this.#target(Op.cast, target);
     this.#value(value, start);
   }
 
@@ -160,9 +169,10 @@ export class Batch {
     this.#ticket(Op.ready, ticket);
   }
 
-  unregister(name: string): void {
-    this.#packer.byte(Op.unregister);
-    this.#packer.value(name);
+  /** `Op.unregister`, `Op.link` or `Op.unlink`. */
+  tell(op: number, value: unknown): void {
+    this.#packer.byte(op);
+    this.#packer.value(value);
   }
 
   /** Hands all that was collected to `post`, and begins anew. */
@@ -194,14 +204,16 @@ export class Batch {
   }
 
   #value(value: unknown, start: number): void {
+    this.#isPacking = true;
     try {
       this.#packer.value(value);
     } catch (cause) {
       this.#packer.length = start;
       this.#forget();
-      throw typeError('ERR_ACTOR_NOT_CLONEABLE', types.isNativeError(cause) ? cause.message : String(cause), {
-        cause,
-      });
+      const { message, cause: deeper = cause } = toError(cause);
+      throw typeError('ERR_ACTOR_NOT_CLONEABLE', message, { cause: deeper });
+    } finally {
+      this.#isPacking = false;
     }
   }
 
@@ -222,13 +234,14 @@ export function readBatch(
   take: (message: Message) => void,
 ): void {
   const age = Math.max(0, clock() - bytes.readDoubleLE(start));
+  const sentAt = performance.now() - age;
   unpacker.read(bytes, start + HEADER);
   const message: Message = {
     op: 0,
     target: '',
     ticket: 0,
     timeout: 0,
-    fullTimeout: 0,
+    sentAt,
     value: undefined,
     reason: 0,
   };
@@ -238,10 +251,7 @@ export function readBatch(
     const fields = FIELDS[message.op]!;
     if ((fields & TARGET) !== 0 && (bits & SAME_TARGET) === 0) message.target = unpacker.value() as string;
     if ((fields & TICKET) !== 0) message.ticket = unpacker.uint32();
-    if ((fields & TIMEOUT) !== 0 && (bits & SAME_TIMEOUT) === 0) {
-      message.fullTimeout = unpacker.double();
-      message.timeout = message.fullTimeout - age;
-    }
+    if ((fields & TIMEOUT) !== 0 && (bits & SAME_TIMEOUT) === 0) message.timeout = unpacker.double();
     if ((fields & REASON) !== 0) message.reason = unpacker.value() as WireReason;
     if ((fields & VALUE) !== 0) message.value = readValue(unpacker);
     try {

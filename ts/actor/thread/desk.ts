@@ -1,16 +1,18 @@
 /**
  * Serves what other threads ask of the processes of this one.
  */
+import { performance } from 'node:perf_hooks';
 import { Failure } from '../../bridge/payload';
 import { CallTimeoutError, ServerNotRunningError, toError } from '../errors';
 import { reportFault } from '../lifecycle';
-import { findProcess, findServer, type ServerProcess } from '../processes';
-import { Registry } from '../registry';
+import { releaseLink } from '../links';
+import { findLocalServer, findProcess, type ServerProcess } from '../processes';
+import { forgetName } from '../registry';
 import { type Message, Op } from './batch';
 import type { Directory } from './directory';
 import { decodeReason, type WireReason } from './faults';
 import type { Desk } from './office';
-import type { Route } from './route';
+import type { Route, WireLink } from './route';
 
 /** What a worker and its owner tell each other besides. */
 export interface Placements {
@@ -28,13 +30,16 @@ export class FrontDesk implements Desk {
     const { op, target, ticket, value, reason } = message;
     switch (op) {
       case Op.call:
-        this.#call(from, target, ticket, message.timeout, message.fullTimeout, value);
+        this.#call(from, target, ticket, message, value);
         break;
       case Op.cast:
         this.#cast(target, value);
         break;
-      case Op.exit:
-        this.#exit(target, value as [from: string, reason: WireReason]);
+      case Op.link:
+        this.directory.linked(value as WireLink);
+        break;
+      case Op.unlink:
+        releaseLink((value as WireLink)[0]);
         break;
       case Op.stop:
         void this.#stop(from, target, ticket, reason);
@@ -55,7 +60,7 @@ export class FrontDesk implements Desk {
         this.placements.start?.(ticket, value, from);
         break;
       case Op.unregister:
-        Registry.unregister(String(value));
+        forgetName(...(value as [name: string, id: string]));
         break;
     }
   }
@@ -64,39 +69,35 @@ export class FrontDesk implements Desk {
     this.directory.gone(office);
   }
 
-  #call(
-    from: Route,
-    target: string,
-    ticket: number,
-    timeout: number,
-    fullTimeout: number,
-    value: unknown,
-  ): void {
-    const server = findServer(target);
+  #call(from: Route, target: string, ticket: number, { timeout, sentAt }: Message, value: unknown): void {
+    const server = findLocalServer(target);
+    const left = sentAt + timeout - performance.now();
     if (server === undefined) {
       from.failed(ticket, new ServerNotRunningError(target));
     } else if (value instanceof Failure) {
       from.failed(ticket, value.error);
-    } else if (timeout <= 0) {
+    } else if (left <= 0) {
       // It has waited all its time for this thread, and nobody waits for the reply any more.
-      from.failed(ticket, new CallTimeoutError(target, fullTimeout));
+      from.failed(ticket, new CallTimeoutError(target, timeout));
     } else {
-      server.answer(value, timeout, ticket, from)?.then(
+      // Whole milliseconds: calls of about the same time then share a timer.
+      const wait = Math.ceil(left);
+      server.answer(value, wait, ticket, from)?.then(
         (reply) => from.reply(ticket, reply),
-        (error: unknown) => from.failed(ticket, asGiven(error, target, timeout, fullTimeout)),
+        (error: unknown) => from.failed(ticket, asGiven(toError(error), target, wait, timeout)),
       );
     }
   }
 
   #cast(target: string, value: unknown): void {
-    const server = findServer(target);
+    const server = findLocalServer(target);
     if (server === undefined) return; // it has ended while the message was on its way
     if (value instanceof Failure) {
       reportFault(server.ref, value.error, undefined, true);
       return;
     }
     try {
-      server.cast(value);
+      server.deliver(value);
     } catch (error) {
       this.#refused(server, error, value);
     }
@@ -104,15 +105,7 @@ export class FrontDesk implements Desk {
 
   /** Whoever sent the cast is not there any more to be thrown at. */
   #refused(server: ServerProcess, error: unknown, message: unknown): void {
-    if (!(error instanceof ServerNotRunningError)) reportFault(server.ref, toError(error), message, false);
-  }
-
-  #exit(target: string, [from, reason]: [from: string, reason: WireReason]): void {
-    findServer(target)?.exit({
-      type: 'EXIT',
-      from: { id: from, nodeId: 'local' },
-      reason: decodeReason(reason),
-    });
+    if (!(error instanceof ServerNotRunningError)) reportFault(server.ref, toError(error), message, true);
   }
 
   async #stop(from: Route, target: string, ticket: number, reason: WireReason): Promise<void> {
@@ -126,7 +119,7 @@ export class FrontDesk implements Desk {
 }
 
 /** A timeout is told with the time that the caller gave, not with what the way had left of it. */
-function asGiven(error: unknown, target: string, timeout: number, fullTimeout: number): unknown {
-  const own = error instanceof CallTimeoutError && error.serverId === target && error.timeoutMs === timeout;
-  return own ? new CallTimeoutError(target, fullTimeout) : error;
+function asGiven(error: Error, target: string, wait: number, timeout: number): Error {
+  const own = error instanceof CallTimeoutError && error.serverId === target && error.timeoutMs === wait;
+  return own ? new CallTimeoutError(target, timeout) : error;
 }

@@ -4,11 +4,12 @@
 import { NoizylabError } from '../../errors';
 import { isLocal, type Process, type RemoteProcesses } from '../processes';
 import { ServerNotRunningError } from '../errors';
-import type { ExitReason } from '../types';
+import { holdLink } from '../links';
+import type { ExitReason, LinkRef } from '../types';
 import { encodeReason } from './faults';
 import type { Office } from './office';
 import { RemoteProcess, type RemoteOwner } from './remote-process';
-import type { Route } from './route';
+import type { Route, WireLink } from './route';
 
 /** The end of a process whose thread has ended under it. */
 export function workerDied(id: string, cause?: unknown): { error: NoizylabError } {
@@ -17,10 +18,15 @@ export function workerDied(id: string, cause?: unknown): { error: NoizylabError 
   return { error: new NoizylabError('ERR_ACTOR_WORKER_DIED', message, options) };
 }
 
+/** So many ends are remembered: somebody may have set out to watch a process before it ended. */
+const ENDS_KEPT = 1024;
+
 export class Directory implements RemoteProcesses, RemoteOwner {
   readonly #remote = new Map<string, RemoteProcess>();
   /** Killed from here, and not yet known to be gone there; with their office. */
   readonly #killed = new Map<string, number>();
+  /** Why the processes of this thread ended that ended last. */
+  readonly #ends = new Map<string, ExitReason>();
   /** Those who are to be told of the end of a process of this thread. */
   readonly #watchers = new Map<string, Set<Route>>();
 
@@ -49,6 +55,8 @@ export class Directory implements RemoteProcesses, RemoteOwner {
 
   removed(id: string, reason: ExitReason): void {
     this.office.bridge.native.actorRemove(id);
+    this.#ends.set(id, reason);
+    if (this.#ends.size > ENDS_KEPT) this.#ends.delete(this.#ends.keys().next().value!);
     const watchers = this.#watchers.get(id);
     if (watchers === undefined) return;
     this.#watchers.delete(id);
@@ -59,7 +67,7 @@ export class Directory implements RemoteProcesses, RemoteOwner {
   /** Another thread wants to be told of the end of a process of this one. */
   watch(id: string, route: Route): void {
     if (!isLocal(id)) {
-      route.ended(id, encodeReason({ error: new ServerNotRunningError(id) }));
+      route.ended(id, encodeReason(this.#ends.get(id) ?? { error: new ServerNotRunningError(id) }));
       return;
     }
     const watchers = this.#watchers.get(id);
@@ -68,9 +76,29 @@ export class Directory implements RemoteProcesses, RemoteOwner {
   }
 
   killed(process: RemoteProcess, reason: ExitReason): void {
-    this.#killed.set(process.id, process.route.office);
-    this.#freeNames(process.id);
+    const { id, route } = process;
+    this.#killed.set(id, route.office);
+    // Whoever takes its place may need its names before its own thread has got to its end.
+    this.office.bridge.native.actorUnnameAll(id);
+    // Where a handler loops, only who has started the thread can end it.
+    const owner = this.office.bridge.native.actorOwner(route.office);
+    if (owner !== 0 && owner !== this.office.number) this.office.route(owner).kill(id, encodeReason(reason));
     this.#end(process, reason);
+  }
+
+  link(id: string, link: LinkRef): void {
+    this.#routeTo(id)?.link(this.#wireLink(link));
+  }
+
+  unlink(id: string, link: LinkRef): void {
+    this.#routeTo(id)?.unlink(this.#wireLink(link));
+  }
+
+  /** Another thread has linked a process of this one. */
+  linked([linkId, id1, id2, office1, office2]: WireLink): void {
+    this.#expectEnd(id1, office1);
+    this.#expectEnd(id2, office2);
+    holdLink({ linkId, ref1: { id: id1, nodeId: 'local' }, ref2: { id: id2, nodeId: 'local' } });
   }
 
   /** A process of another thread has ended. */
@@ -92,14 +120,28 @@ export class Directory implements RemoteProcesses, RemoteOwner {
     }
   }
 
+  #routeTo(id: string): Route | undefined {
+    const number = this.#officeOf(id);
+    return number === 0 || number === this.office.number ? undefined : this.office.route(number);
+  }
+
+  #wireLink({ linkId, ref1: { id: id1 }, ref2: { id: id2 } }: LinkRef): WireLink {
+    return [linkId, id1, id2, this.#officeOf(id1), this.#officeOf(id2)];
+  }
+
+  #officeOf(id: string): number {
+    if (isLocal(id)) return this.office.number;
+    return this.#remote.get(id)?.route.office ?? this.office.bridge.native.actorOffice(id);
+  }
+
+  /** Sees to it that the end of a process is heard of here, also where it has come already. */
+  #expectEnd(id: string, office: number): void {
+    if (office === this.office.number || this.#remote.has(id)) return;
+    this.adopt(id, this.office.route(office)).route.watch(id);
+  }
+
   #end(process: RemoteProcess, reason: ExitReason): void {
     this.#remote.delete(process.id);
     process.tellEnd(reason);
-  }
-
-  /** Whoever takes the place of a killed process may need its names before its own thread has got to its end. */
-  #freeNames(id: string): void {
-    const { native } = this.office.bridge;
-    for (const name of native.actorNames()) if (native.actorWhereis(name) === id) native.actorUnname(name);
   }
 }

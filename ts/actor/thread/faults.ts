@@ -3,6 +3,7 @@
  * classes, with their fields.
  */
 import { decodeError, encodeError } from '../../bridge/wire-error';
+import * as applicationErrors from '../application-errors';
 import * as errors from '../errors';
 import type { ExitReason } from '../types';
 
@@ -15,7 +16,7 @@ const SHUTDOWN = 1;
 const DEEPEST = 8;
 
 const CLASSES = new Map<string, object>(
-  Object.values(errors)
+  Object.values({ ...errors, ...applicationErrors })
     .filter((exported) => exported.prototype instanceof Error)
     .map((exported) => [exported.name, exported.prototype as object]),
 );
@@ -46,5 +47,9 @@ function restore(error: Error, depth: number): void {
   const { code } = error as { code?: unknown };
   const prototype = typeof code === 'string' && code.startsWith('ERR_ACTOR_') && CLASSES.get(error.name);
   if (prototype) Object.setPrototypeOf(error, prototype);
-  if (error.cause instanceof Error && depth < DEEPEST) restore(error.cause, depth + 1);
+  if (depth === DEEPEST) return;
+  const { cause, errors: within } = error as { cause?: unknown; errors?: unknown };
+  for (const inner of [cause, ...(Array.isArray(within) ? (within as unknown[]) : [])]) {
+    if (inner instanceof Error) restore(inner, depth + 1);
+  }
 }

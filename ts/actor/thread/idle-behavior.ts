@@ -6,5 +6,7 @@ import type { GenServerBehavior } from '../types';
 export const idle: GenServerBehavior<undefined, unknown, unknown, unknown> = {
   init: () => undefined,
   handleCall: (message, state) => [message, state],
-  handleCast: (_message, state) => state,
+  handleCast(fault) {
+    throw fault;
+  },
 };

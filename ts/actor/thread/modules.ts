@@ -13,9 +13,9 @@ export interface BehaviorModule {
   /** Path or URL of the module, ESM or CommonJS. A path that begins with a dot starts at the file of the caller, any other at the working directory. */
   readonly module: string | URL;
   /** The export: a behaviour, or a function that returns one or a promise of it. Default `'default'`. */
-  readonly export?: string;
+  readonly export?: string | undefined;
   /** What a function is called with; has to be cloneable. Default none. */
-  readonly args?: readonly unknown[];
+  readonly args?: readonly unknown[] | undefined;
 }
 
 /** What a worker needs to make the behaviour. */

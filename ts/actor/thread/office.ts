@@ -4,8 +4,10 @@
  *
  * As long as an answer is awaited the thread stays alive. When another thread ends, whoever waits for an answer from there is told.
  */
+import { setImmediate } from 'node:timers';
 import { type Bridge, type Channel, type FrameView, getBridge, RecordKind } from '../../bridge/bridge';
 import { Failure } from '../../bridge/payload';
+import { throwLater } from '../../bridge/throw-later';
 import { NoizylabError } from '../../errors';
 import { type Message, Op, readBatch } from './batch';
 import { decodeFault } from './faults';
@@ -58,6 +60,11 @@ export class Office implements Channel {
     return route;
   }
 
+  /** Sends all that was said. */
+  flush(): void {
+    for (const route of this.#routes.values()) route.flush();
+  }
+
   /** A ticket for a question; its answer goes to `awaiting`. */
   expect(awaiting: Awaiting): number {
     if (!this.#retained) {
@@ -96,11 +103,13 @@ export class Office implements Channel {
   }
 
   #read({ kind, office, frame }: Post): void {
-    if (kind === RecordKind.actorOfficeGone) {
-      this.#gone(office);
-    } else {
-      const route = this.route(office);
-      readBatch(route.unpacker, frame, (message) => this.#take(route, message));
+    const route = this.route(office);
+    try {
+      if (kind === RecordKind.actorOfficeGone) this.#gone(route);
+      else readBatch(route.unpacker, frame, (message) => this.#take(route, message));
+    } catch (error) {
+      // What could not be read must not keep the rest from being read.
+      throwLater(error);
     }
   }
 
@@ -118,16 +127,23 @@ export class Office implements Channel {
   }
 
   #post(route: Route, bytes: Buffer, length: number): void {
-    if (this.bridge.native.actorPost(route.office, this.number, 0, 0, bytes, length)) this.#poller.sent();
-    else this.#gone(route.office);
+    if (this.bridge.native.actorPost(route.office, this.number, 0, 0, bytes, length)) {
+      this.#poller.sent();
+      return;
+    }
+    // It is closed. What it has sent before may still wait here, and comes first.
+    setImmediate(() => {
+      this.bridge.flush();
+      this.#gone(route);
+      this.#settleSoon();
+    });
   }
 
-  #gone(office: number): void {
-    const route = this.#routes.get(office);
-    this.#routes.delete(office);
-    if (route !== undefined) this.#tickets.lose(route);
+  #gone(route: Route): void {
+    const { office } = route;
+    if (this.#routes.get(office) === route) this.#routes.delete(office);
+    this.#tickets.lose(route);
     this.desk.gone(office);
-    this.#settleSoon();
   }
 
   /** At once, or when the poller is through: until then the next question is likely to come. */

@@ -181,7 +181,9 @@ export class Packer extends Writer {
     this.byte(Tag.text);
     const start = this.length;
     this.uint32(0);
-    this.bytes.writeUInt32LE(this.text(text), start);
+    // The text may move the bytes: they are looked for after it.
+    const length = this.text(text);
+    this.bytes.writeUInt32LE(length, start);
     return true;
   }
 

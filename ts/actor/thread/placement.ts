@@ -20,12 +20,12 @@ import { WorkerThread } from './worker-thread';
 /** Options of a server on a thread of its own. */
 export interface ThreadOptions {
   /** Bounds of the thread's memory, as of `Worker` of `node:worker_threads`. Default those of Node. */
-  resourceLimits?: ResourceLimits;
+  resourceLimits?: ResourceLimits | undefined;
   /**
    * The worker that is kept ready for the next start, or a restart, loads this module beforehand: what stands at its top level then runs in one worker more
    * than there are servers. Default true.
    */
-  preload?: boolean;
+  preload?: boolean | undefined;
 }
 
 /** What a worker is told to start. */
@@ -89,18 +89,17 @@ async function start(
   next: string | undefined,
 ): Promise<Ref> {
   threads.desk.placements.ready = ready;
-  const worker = hire(threads, limits);
-  worker.hold();
   try {
-    const route = await worker.ready.catch((error: Error) => {
-      throw new InitializationError(nextId('genserver'), error);
-    });
-    return await startIn(threads, worker, route, order, initTimeout);
-  } catch (error) {
-    worker.terminate();
-    throw error;
+    const [worker, route] = await hire(threads, limits);
+    try {
+      return await startIn(threads, worker, route, order, initTimeout);
+    } catch (error) {
+      worker.terminate();
+      throw error;
+    } finally {
+      worker.letGo();
+    }
   } finally {
-    worker.letGo();
     setImmediate(() => {
       spare ??= launch(threads, limits, next);
     });
@@ -133,12 +132,17 @@ function startIn(
         resolve(process.ref);
       },
       reject: fail,
+      // Why it has ended is known when it has.
       lost: () =>
-        fail(new InitializationError(nextId('genserver'), workerDied('the server', worker.error).error)),
+        void worker.ended.then((error) =>
+          fail(new InitializationError(nextId('genserver'), workerDied('the server', error).error)),
+        ),
     });
     if (initTimeout !== Infinity) {
       const late = (): void => {
-        const cause = new Error(`Init timed out after ${initTimeout}ms`);
+        const cause = new Error(
+          `the module was not loaded, or init not through, after ${initTimeout + LOAD_MS}ms`,
+        );
         fail(new InitializationError(nextId('genserver'), cause));
       };
       timer = setTimeout(late, Math.min(initTimeout + LOAD_MS, LONGEST_TIMER));
@@ -152,14 +156,30 @@ function startIn(
   });
 }
 
-/** The spare worker where it fits, or a new one. */
-function hire(threads: Threads, limits: ResourceLimits | undefined): WorkerThread {
+/** The spare worker where it fits and lives, or a new one; it holds the process until it is let go. */
+async function hire(
+  threads: Threads,
+  limits: ResourceLimits | undefined,
+): Promise<[worker: WorkerThread, route: Route]> {
   const found = spare;
   spare = undefined;
-  if (found === undefined) return launch(threads, limits);
-  if (JSON.stringify(found.resourceLimits) === JSON.stringify(limits)) return found;
-  found.terminate();
-  return launch(threads, limits);
+  if (found !== undefined && JSON.stringify(found.resourceLimits) === JSON.stringify(limits)) {
+    const route = await readyIn(found).catch(() => undefined);
+    // What it has loaded beforehand may have ended it, which is not known here before its `exit` event.
+    if (route !== undefined && threads.office.bridge.native.actorIsOpen(route.office)) return [found, route];
+  }
+  found?.terminate();
+  const worker = launch(threads, limits);
+  try {
+    return [worker, await readyIn(worker)];
+  } catch (error) {
+    throw new InitializationError(nextId('genserver'), error as Error);
+  }
+}
+
+function readyIn(worker: WorkerThread): Promise<Route> {
+  worker.hold();
+  return worker.ready;
 }
 
 /** @param preload the module that the worker loads before it is asked to */

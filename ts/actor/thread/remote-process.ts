@@ -6,7 +6,7 @@ import { NOWHERE, openSlot, readCounter, STATUS, STATUS_STOPPED, STATUS_STOPPING
 import { AwaitedReply } from '../deadlines';
 import { CallTimeoutError, ServerNotRunningError } from '../errors';
 import type { ServerProcess } from '../processes';
-import type { ExitReason, ExitSignal, Ref } from '../types';
+import type { ExitReason, Ref } from '../types';
 import { encodeReason } from './faults';
 import type { Office } from './office';
 import type { Route } from './route';
@@ -91,17 +91,9 @@ export class RemoteProcess implements ServerProcess {
     return call.promise;
   }
 
-  answer(message: unknown, timeout: number): Promise<unknown> {
-    return this.call(message, timeout);
-  }
-
   cast(message: unknown): void {
     if (!this.#isReachable()) throw new ServerNotRunningError(this.id);
     this.route.cast(this.id, message);
-  }
-
-  exit({ from, reason }: ExitSignal): void {
-    if (this.#isReachable()) this.route.exit(this.id, [from.id, encodeReason(reason)]);
   }
 
   stop(reason: ExitReason): Promise<void> {

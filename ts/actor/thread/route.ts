@@ -9,6 +9,9 @@ import { encodeFault, type WireReason } from './faults';
 /** So many bytes do not wait for the end of the turn: the other thread can begin with them. */
 const MUCH = 2 * 1024;
 
+/** A link: its id, its two processes, and the offices of those. */
+export type WireLink = readonly [linkId: string, id1: string, id2: string, office1: number, office2: number];
+
 /** Sends what a route has collected. */
 export type Post = (route: Route, bytes: Buffer, length: number) => void;
 
@@ -18,6 +21,8 @@ export class Route {
   readonly #batch = new Batch();
   readonly #flush = (): void => this.flush();
   #scheduled = false;
+  /** What is to be said when the message that is being packed is through. */
+  #later: ((batch: Batch) => void)[] = [];
   /** The deadline of the calls of this turn, and its timeout. */
   #deadline: Deadline | undefined;
   #timeout = NaN;
@@ -30,43 +35,42 @@ export class Route {
     private readonly post: Post,
   ) {}
 
+  /** @throws TypeError `ERR_ACTOR_NOT_CLONEABLE` */
   call(target: string, ticket: number, timeout: number, value: unknown): void {
+    this.#refuseGetter();
     this.#batch.call(target, ticket, timeout, value);
     this.#said();
   }
 
+  /** @throws TypeError `ERR_ACTOR_NOT_CLONEABLE` */
   cast(target: string, value: unknown): void {
-    this.#batch.tell(Op.cast, target, value);
-    this.#said();
-  }
-
-  exit(target: string, signal: unknown): void {
-    this.#batch.tell(Op.exit, target, signal);
+    this.#refuseGetter();
+    this.#batch.cast(target, value);
     this.#said();
   }
 
   stop(target: string, ticket: number, reason: WireReason): void {
-    this.#batch.stop(target, ticket, reason);
-    this.#said();
+    this.#tell((batch) => batch.stop(target, ticket, reason));
   }
 
   kill(target: string, reason: WireReason): void {
-    this.#batch.end(Op.kill, target, reason);
-    this.#said();
+    this.#tell((batch) => batch.end(Op.kill, target, reason));
   }
 
   watch(target: string): void {
-    this.#batch.watch(target);
-    this.#said();
+    this.#tell((batch) => batch.watch(target));
   }
 
   ended(target: string, reason: WireReason): void {
-    this.#batch.end(Op.ended, target, reason);
-    this.#said();
+    this.#tell((batch) => batch.end(Op.ended, target, reason));
   }
 
   /** Answers; a reply that cannot leave its thread becomes the error that says so. */
   reply(ticket: number, value: unknown): void {
+    if (this.#batch.isPacking) {
+      this.#tell(() => this.reply(ticket, value));
+      return;
+    }
     try {
       this.#batch.answer(Op.reply, ticket, value);
     } catch (error) {
@@ -76,23 +80,29 @@ export class Route {
   }
 
   failed(ticket: number, error: unknown): void {
-    this.#batch.failed(ticket, encodeFault(error));
-    this.#said();
+    this.#tell((batch) => batch.failed(ticket, encodeFault(error)));
   }
 
   start(ticket: number, order: unknown): void {
+    this.#refuseGetter();
     this.#batch.answer(Op.start, ticket, order);
     this.#said();
   }
 
   ready(ticket: number): void {
-    this.#batch.ready(ticket);
-    this.#said();
+    this.#tell((batch) => batch.ready(ticket));
   }
 
-  unregister(name: string): void {
-    this.#batch.unregister(name);
-    this.#said();
+  unregister(name: string, id: string): void {
+    this.#tell((batch) => batch.tell(Op.unregister, [name, id]));
+  }
+
+  link(link: WireLink): void {
+    this.#tell((batch) => batch.tell(Op.link, link));
+  }
+
+  unlink(link: WireLink): void {
+    this.#tell((batch) => batch.tell(Op.unlink, link));
   }
 
   /** The deadline of a call of this turn. Its time counts from when the turn is sent, so that the clock is not looked at for each call. */
@@ -110,18 +120,38 @@ export class Route {
     this.#scheduled = false;
     this.#deadline?.refresh();
     this.#deadline = undefined;
+    const later = this.#later;
+    this.#later = [];
+    for (const write of later) write(this.#batch);
     if (this.#batch.isEmpty) return;
     this.turns += 1;
     this.#batch.send((bytes, length) => this.post(this, bytes, length));
   }
 
-  #said(): void {
-    if (this.#batch.size > MUCH) {
-      this.flush();
-    } else if (!this.#scheduled) {
-      this.#scheduled = true;
-      void turn.then(this.#flush);
+  #tell(write: (batch: Batch) => void): void {
+    if (this.#batch.isPacking) {
+      // A getter of a message has led here: this comes behind the message.
+      this.#later.push(write);
+      this.#schedule();
+      return;
     }
+    write(this.#batch);
+    this.#said();
+  }
+
+  #refuseGetter(): void {
+    if (this.#batch.isPacking) throw new Error('a getter of the message sends messages to the same thread');
+  }
+
+  #said(): void {
+    if (this.#batch.size > MUCH) this.flush();
+    else this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    void turn.then(this.#flush);
   }
 }
 

@@ -23,12 +23,13 @@ const LEAVE_MS = 1000;
 export class WorkerThread {
   /** Resolves with the way to it; rejects where it does not start. */
   readonly ready: Promise<Route>;
-  /** Why it has ended, if it said so. */
-  error: Error | undefined;
+  /** Resolves when it has ended, with the reason, if it said so. */
+  readonly ended: Promise<Error | undefined>;
   /** What runs in it. */
   server: Process | undefined;
   readonly #worker: Worker;
   #resolve!: (route: Route) => void;
+  #reject!: (error: Error) => void;
   #leaving: NodeJS.Timeout | undefined;
 
   constructor(
@@ -41,16 +42,21 @@ export class WorkerThread {
       workerData: data,
       ...(resourceLimits && { resourceLimits }),
     });
-    this.ready = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
+    this.ended = new Promise((resolve) => {
+      let reason: Error | undefined;
       this.#worker.on('error', (error: Error) => {
-        this.error = error;
+        reason = error;
       });
       this.#worker.on('exit', (code) => {
         clearTimeout(this.#leaving);
         this.exited(this);
-        reject(this.error ?? new Error(`the worker exited with code ${code}`));
+        this.#reject(reason ?? new Error(`the worker exited with code ${code}`));
+        resolve(reason);
       });
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
     });
     // Those who need it wait for it; where nobody does, its failure is nobody's.
     this.ready.catch(() => undefined);

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers';
 import { pathToFileURL } from 'node:url';
 import { workerData } from 'node:worker_threads';
-import { findProcess } from '../processes';
+import { allProcesses, findProcess } from '../processes';
 import { GenServer } from '../gen-server';
 import { ServerNotRunningError } from '../errors';
-import type { GenServerBehavior, GenServerOptions } from '../types';
+import type { ExitReason, GenServerBehavior, GenServerOptions } from '../types';
 import { workerDied } from './directory';
 import { decodeReason, encodeReason } from './faults';
 import { type BehaviorSource, loadBehavior } from './modules';
@@ -19,14 +19,24 @@ import type { WorkerData } from './worker-thread';
 
 const { office: owner, ticket: ownTicket, preload } = workerData as WorkerData;
 const { office, desk, directory } = connect();
+office.bridge.native.actorOwned(office.number, owner);
 
 // The thread lives as long as its server: until then it waits for work.
 office.bridge.retain(office);
 
-/** So long the thread stays after the end of its server, in milliseconds. */
+/**
+ * So long the thread stays after the end of its server, in milliseconds: taking a thread down costs about as much as starting a server in the next one, and
+ * a supervisor that does so now goes first.
+ */
 const LINGER_MS = 50;
 
-const warmUp: BehaviorSource = {
+/** What ends this thread, if an error does that nobody catches. */
+let uncaught: unknown;
+process.on('uncaughtExceptionMonitor', (error) => {
+  if (process.listenerCount('uncaughtException') === 0) uncaught = error;
+});
+
+const IDLE: BehaviorSource = {
   url: pathToFileURL(join(__dirname, 'idle-behavior.js')).href,
   export: 'idle',
   args: [],
@@ -38,10 +48,30 @@ async function startServer(source: BehaviorSource, options: GenServerOptions): P
   return id;
 }
 
+/** Starts a server, asks it and lets it fail, all by way of its own office: what a start and an end need is then loaded and compiled. */
+async function warmUp(): Promise<void> {
+  desk.placements.start = (ticket, order, from) => {
+    const { source, options } = order as StartOrder;
+    void startServer(source, options).then((id) => from.reply(ticket, id));
+  };
+  const route = office.route(office.number);
+  const ask = <Reply>(send: (ticket: number) => void): Promise<Reply> =>
+    new Promise((resolve, reject) => {
+      const lost = (): void => reject(new Error('the thread ends'));
+      send(office.expect({ route, resolve: (reply) => resolve(reply as Reply), reject, lost }));
+    });
+  const id = await ask<string>((ticket) =>
+    route.start(ticket, { source: IDLE, options: { onError: 'crash' } }),
+  );
+  await ask((ticket) => route.call(id, ticket, Infinity, 'ask'));
+  const ended = new Promise((resolve) => findProcess(id)!.onEnd(resolve));
+  route.cast(id, new Error('a fault'));
+  decodeReason(encodeReason((await ended) as ExitReason));
+}
+
 async function beReady(): Promise<void> {
-  const id = await startServer(warmUp, {});
-  await GenServer.call({ id }, undefined);
-  await GenServer.stop({ id }, decodeReason(encodeReason(workerDied(id))));
+  await warmUp();
+  desk.placements.start = (ticket, order, from) => void start(ticket, order as StartOrder, from);
   office.route(owner).ready(ownTicket);
   if (preload === undefined) return;
   try {
@@ -58,11 +88,7 @@ async function start(ticket: number, { source, options }: StartOrder, from: Rout
     if (server === undefined) throw new ServerNotRunningError(id);
     directory.watch(id, from);
     server.onEnd(leave);
-    // The last that is heard of a thread that does not catch an error: what it was.
-    process.once('uncaughtExceptionMonitor', (error) => {
-      from.ended(id, encodeReason(workerDied(id, error)));
-      from.flush();
-    });
+    process.on('exit', tellEnds);
     from.reply(ticket, id);
   } catch (error) {
     from.failed(ticket, error);
@@ -70,10 +96,15 @@ async function start(ticket: number, { source, options }: StartOrder, from: Rout
   }
 }
 
-/** Taking a thread down costs about as much as starting a server in the next one: a supervisor that does so now goes first. */
+/** The thread ends, maybe under its server: that is told before it is taken down, and after what the program has to do at its end. */
+function tellEnds(): void {
+  for (const { id } of allProcesses()) directory.removed(id, workerDied(id, uncaught));
+  office.flush();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LINGER_MS);
+}
+
 function leave(): void {
   setTimeout(() => office.bridge.release(office), LINGER_MS);
 }
 
-desk.placements.start = (ticket, order, from) => void start(ticket, order as StartOrder, from);
 void beReady();

@@ -12,6 +12,8 @@ static LAST: AtomicU32 = AtomicU32::new(0);
 #[derive(Debug)]
 pub struct Office {
     number: u32,
+    /// That of the thread that has started this one and can end it; 0: nobody can.
+    owner: AtomicU32,
     outbox: Arc<Outbox>,
     channel: u32,
 }
@@ -33,7 +35,7 @@ impl Office {
     /// Opens the office of a load, whose post goes to `channel`.
     pub fn open(outbox: Arc<Outbox>, channel: u32) -> Arc<Self> {
         let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-        let office = Arc::new(Self { number, outbox, channel });
+        let office = Arc::new(Self { number, owner: AtomicU32::new(0), outbox, channel });
         table::open(Arc::clone(&office));
         office
     }
@@ -41,6 +43,16 @@ impl Office {
     /// Its number: never used again.
     pub fn number(&self) -> u32 {
         self.number
+    }
+
+    /// The number of the office whose thread has started this one's and can end it; 0: there is none.
+    pub fn owner(&self) -> u32 {
+        self.owner.load(Ordering::Relaxed)
+    }
+
+    /// Says who can end this office's thread.
+    pub fn set_owner(&self, number: u32) {
+        self.owner.store(number, Ordering::Relaxed);
     }
 
     /// The load has ended, and all its processes with it.

@@ -17,11 +17,20 @@ struct Process {
     names: Vec<Arc<str>>,
 }
 
+/// Who has a name.
+#[derive(Debug)]
+struct Holder {
+    process: Arc<str>,
+    /// By which the names stand in the order in which they were given.
+    turn: u64,
+}
+
 #[derive(Debug, Default)]
 struct Table {
     processes: HashMap<Arc<str>, Process>,
-    /// Names in the order in which they were given.
-    names: indexmap::IndexMap<Arc<str>, Arc<str>>,
+    names: HashMap<Arc<str>, Holder>,
+    /// How many names were ever given.
+    given: u64,
     offices: HashMap<u32, Arc<Office>>,
 }
 
@@ -105,37 +114,56 @@ pub fn name(name: &str, id: &str) -> Naming {
     let name: Arc<str> = name.into();
     let Some(process) = table.processes.get_mut(id) else { return Naming::NoProcess };
     process.names.push(Arc::clone(&name));
-    table.names.insert(name, id.into());
+    table.given += 1;
+    let holder = Holder { process: id.into(), turn: table.given };
+    table.names.insert(name, holder);
     Naming::Given
 }
 
 /// Takes a name back; where a process is given, only from that one.
 pub fn unname(name: &str, from: Option<&str>) {
     let mut table = TABLE.write();
-    if from.is_some_and(|from| table.names.get(name).is_none_or(|id| **id != *from)) {
+    if from.is_some_and(|from| table.names.get(name).is_none_or(|holder| *holder.process != *from)) {
         return;
     }
-    let Some(id) = table.names.shift_remove(name) else { return };
-    if let Some(process) = table.processes.get_mut(&id) {
+    let Some(holder) = table.names.remove(name) else { return };
+    if let Some(process) = table.processes.get_mut(&holder.process) {
         process.names.retain(|other| **other != *name);
+    }
+}
+
+/// Takes all its names from a process.
+pub fn unname_all(id: &str) {
+    let mut table = TABLE.write();
+    let Some(process) = table.processes.get_mut(id) else { return };
+    for name in std::mem::take(&mut process.names) {
+        table.names.remove(&name);
     }
 }
 
 /// The process of a name.
 pub fn whereis(name: &str) -> Option<String> {
-    TABLE.read().names.get(name).map(|id| id.to_string())
+    TABLE.read().names.get(name).map(|holder| holder.process.to_string())
 }
 
 /// All names, in the order in which they were given.
 pub fn names() -> Vec<String> {
-    TABLE.read().names.keys().map(|name| name.to_string()).collect()
+    let table = TABLE.read();
+    let mut names: Vec<(u64, &Arc<str>)> = table.names.iter().map(|(name, holder)| (holder.turn, name)).collect();
+    names.sort_unstable_by_key(|(turn, _)| *turn);
+    names.into_iter().map(|(_, name)| name.to_string()).collect()
+}
+
+/// How many names there are.
+pub fn count_names() -> usize {
+    TABLE.read().names.len()
 }
 
 impl Table {
     fn remove(&mut self, id: &str) {
         let Some(process) = self.processes.remove(id) else { return };
         for name in process.names {
-            self.names.shift_remove(&name);
+            self.names.remove(&name);
         }
     }
 }
@@ -168,6 +196,12 @@ mod tests {
         assert_eq!((whereis("table-a"), whereis("table-b")), (None, None));
         assert_eq!(name("table-a", "table-here"), Naming::Given);
         assert_eq!(name("table-c", "table-there"), Naming::NoProcess);
+        assert_eq!(name("table-d", "table-here"), Naming::Given);
+        let mine = || names().into_iter().filter(|name| name.starts_with("table-")).collect::<Vec<_>>();
+        assert_eq!(mine(), ["table-a", "table-d"]);
+        unname_all("table-here");
+        assert!(mine().is_empty());
+        assert_eq!(name("table-a", "table-here"), Naming::Given);
         unname("table-a", Some("table-there"));
         assert_eq!(whereis("table-a").as_deref(), Some("table-here"));
         unname("table-a", Some("table-here"));

@@ -1,5 +1,5 @@
 /** Time and the messages of a GenServer: how long a caller waits, and messages that are sent after a time. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { CallTimeoutError, GenServer, MailboxFullError } from '../dist/actor';
 import { reset } from '../dist/actor/testing';
 import {
@@ -18,6 +18,7 @@ import { rejection } from './lib/processors';
 
 afterEach(() => {
   jest.useRealTimers();
+  jest.restoreAllMocks();
   reset();
 });
 
@@ -109,6 +110,24 @@ describe('timeouts', () => {
     call(20);
     await jest.advanceTimersByTimeAsync(200);
     expect(ended).toEqual(['0+10=10', '30+20=50', '0+100=100', '0+100=100', '30+100=130']);
+  });
+
+  test('where a test sets Date alone, each call still has its whole time', async () => {
+    const today = Date.now();
+    jest.spyOn(Date, 'now').mockReturnValue(today);
+    const ref = await startDoer();
+    GenServer.cast(ref, () => new Promise(() => {}));
+    let later = 'waits';
+    const first = rejection(GenServer.call(ref, read, { timeout: 60 }));
+    await delay(20);
+    const second = GenServer.call(ref, read, { timeout: 60 }).catch(() => {
+      later = 'is over';
+    });
+    expect(await first).toBeInstanceOf(CallTimeoutError);
+    // Timers of different times, however late they are, leave microtasks room between them; a timer that both share would not.
+    for (let i = 0; i < 5; i += 1) await null;
+    expect(later).toBe('waits');
+    await second;
   });
 
   test('a call that is answered at once sets no timer, and one that is answered later leaves none', async () => {

@@ -28,9 +28,6 @@ export declare function actorAdd(office: number, id: string): number | null
 /** How many names there are. */
 export declare function actorCountNames(): number
 
-/** Whether the thread of an office has not ended. */
-export declare function actorIsOpen(office: number): boolean
-
 /** Gives a name to a process: 0 given, 1 another has it, 2 there is no such process. */
 export declare function actorName(name: string, id: string): number
 

@@ -837,7 +837,6 @@ module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __n
 module.exports = nativeBinding
 module.exports.actorAdd = nativeBinding.actorAdd
 module.exports.actorCountNames = nativeBinding.actorCountNames
-module.exports.actorIsOpen = nativeBinding.actorIsOpen
 module.exports.actorName = nativeBinding.actorName
 module.exports.actorNames = nativeBinding.actorNames
 module.exports.actorOffice = nativeBinding.actorOffice

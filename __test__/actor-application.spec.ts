@@ -1,4 +1,4 @@
-/** `Application` of `actor`: start and stop in good order, timeouts, signals. */
+/** `Application` of `actor`: start and stop in good order, timeouts. Signals are in `actor-application-signals`. */
 import {
   Application,
   ApplicationAlreadyRunningError,
@@ -8,11 +8,11 @@ import {
   GenServer,
   Supervisor,
   type ApplicationLifecycleEvent,
+  type ApplicationRef,
   type SupervisorRef,
 } from '../dist/actor';
 import { reset } from '../dist/actor/testing';
 import { untyped } from './fixtures/parallel';
-import { startChild, toldBy } from './lib/child';
 import { child, failureOf, gate, settled } from './lib/supervised';
 
 afterEach(() => {
@@ -313,62 +313,107 @@ describe('start and stop', () => {
   });
 });
 
-describe('signals', () => {
-  const PROGRAM = `const { Application, GenServer, Supervisor } = require('./dist/actor');
-    const log = [];
-    const behavior = (name, more) => ({
-      start: () => Supervisor.start({ children: [{ id: name, start: () => GenServer.start({
-        init: () => setInterval(() => {}, 60_000),
-        handleCall: (m, s) => [0, s], handleCast: (m, s) => s,
-        terminate: (reason, timer) => { clearInterval(timer); log.push(name + ' ' + reason); },
-      }) }] }),
-      ...more,
-    });`;
-
-  test.each(['SIGTERM', 'SIGINT'] as const)(
-    '%s stops all applications, and the program ends by itself',
-    async (signal) => {
-      const program = startChild(`${PROGRAM}
-      Application.onLifecycleEvent((event) => event.type === 'stopped' && log.push(event.name + ' ' + event.reason));
-      process.once('exit', () => process._rawDebug(log.join(', ')));
-      await Application.start(behavior('a'), { name: 'app a' });
-      await Application.start(behavior('b'), { name: 'app b' });
-      await tell('up');
-      process.disconnect();`);
-      await program.firstTold;
-      program.process.kill(signal);
-      expect(await program.ended).toMatchObject({
-        code: 0,
-        signal: null,
-        stderr: 'b shutdown, app b signal, a shutdown, app a signal\n',
-      });
-    },
-  );
-
-  test('without handleSignals a signal has its usual effect, also after the stop of one that had it', async () => {
-    const program = startChild(`${PROGRAM}
-      await Application.stop(await Application.start(behavior('a'), { name: 'app a' }));
-      await Application.start(behavior('b'), { name: 'app b', handleSignals: false });
-      await tell(process.listenerCount('SIGTERM'));`);
-    expect(await program.firstTold).toBe(0);
-    program.process.kill('SIGTERM');
-    expect(await program.ended).toMatchObject({ code: null, signal: 'SIGTERM' });
-  });
-
-  test('an application that runs keeps no program alive by its signals', async () => {
-    expect(
-      await toldBy(`const { Application, Supervisor } = require('./dist/actor');
-        const ref = await Application.start({ start: () => Supervisor.start() }, { name: 'app' });
-        await tell(Application.getStatus(ref));
-        process.disconnect();`),
-    ).toEqual(['running']);
-  });
-});
-
 test('a listener that was taken back hears nothing', async () => {
   const heard: string[] = [];
   const off = Application.onLifecycleEvent(({ type }) => heard.push(type));
   off();
   await Application.start({ start: () => GenServer.isRunning({ id: 'x' }) }, { name: 'app', ...QUIET });
   expect(heard).toEqual([]);
+});
+
+describe('who asks for the stop of an application that is being stopped already', () => {
+  /** An application whose prepStop waits until it is let go. */
+  async function stopping(log: string[]) {
+    const held = gate();
+    const behavior = noting(log);
+    const ref = await Application.start(
+      {
+        ...behavior,
+        prepStop: () => {
+          log.push('prepStop');
+          return held.promise;
+        },
+      },
+      { name: 'app', ...QUIET },
+    );
+    return { ref, held, first: Application.stop(ref) };
+  }
+  const ALL = ['start', '+worker', 'prepStop', '-worker shutdown', 'stop'];
+
+  test.each([
+    ['stop', (ref: ApplicationRef) => Application.stop(ref)],
+    ['stopAll', () => Application.stopAll()],
+  ])('by %s waits for that one', async (_, again) => {
+    const log: string[] = [];
+    const { ref, held, first } = await stopping(log);
+    const second = again(ref).then(() => log.push('second'));
+    await settled();
+    expect([Application.getStatus(ref), log]).toEqual(['stopping', ['start', '+worker', 'prepStop']]);
+    held.open();
+    await Promise.all([first, second]);
+    expect([Application.getStatus(ref), log]).toEqual(['stopped', [...ALL, 'second']]);
+  });
+
+  test('by stop hears of its failure, by stopAll does not, and there is no warning of it', async () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const { ref, held, first } = await stopping([]);
+    const [again, all] = [Application.stop(ref), Application.stopAll()];
+    const failures = Promise.all([failureOf(first), failureOf(again)]);
+    held.fail(new Error('unsaved'));
+    await all;
+    expect(await failures).toMatchObject([{ message: 'unsaved' }, { message: 'unsaved' }]);
+    expect(warned).not.toHaveBeenCalled();
+    warned.mockRestore();
+  });
+
+  test('while it is told that it begins, shares it', async () => {
+    const log: string[] = [];
+    const ref = await Application.start(noting(log), { name: 'app', ...QUIET });
+    const asked: Promise<void>[] = [];
+    Application.onLifecycleEvent(({ type }) => {
+      if (type === 'stopping') asked.push(Application.stop(ref), Application.stopAll());
+    });
+    await Application.stop(ref);
+    await Promise.all(asked);
+    expect([asked.length, log]).toEqual([2, ALL]);
+  });
+});
+
+describe('stopAll, while an application starts', () => {
+  test('stops it when it has started, before those that were started before', async () => {
+    const log: string[] = [];
+    await Application.start(noting(log, ' one'), { name: 'one', ...QUIET });
+    const held = gate();
+    const { start } = noting(log, ' two');
+    const starting = Application.start({ start: () => held.promise.then(start) }, { name: 'two', ...QUIET });
+    const stopped = Application.stopAll();
+    await settled();
+    expect(log).toEqual(['start one', '+worker one']);
+    held.open();
+    const ref = await starting;
+    expect(Application.isRunning(ref)).toBe(false);
+    await stopped;
+    expect(log.slice(2)).toEqual([
+      'start two',
+      '+worker two',
+      '-worker two shutdown',
+      'prepStop one',
+      '-worker one shutdown',
+      'stop one',
+    ]);
+    expect([Application.getStatus(ref), Application.getAllRunning()]).toEqual(['stopped', []]);
+  });
+
+  test('is through when that start fails, or when all is reset', async () => {
+    for (const end of [(held: { fail: (error: Error) => void }) => held.fail(new Error('no port')), reset]) {
+      const held = gate();
+      const starting = Application.start({ start: () => held.promise }, { name: 'app', ...QUIET });
+      const refused = failureOf(starting);
+      const stopped = Application.stopAll();
+      end(held);
+      await stopped;
+      held.open();
+      expect(await refused).toMatchObject({ applicationName: 'app' });
+    }
+  });
 });

@@ -1,4 +1,4 @@
-/** Monitors, timers: what is none of them is named, and nothing else happens. */
+/** Links, monitors, timers: what is none of them is named, and nothing else happens. */
 import { GenServer } from '../dist/actor';
 import { reset } from '../dist/actor/testing';
 import { untyped } from './fixtures/parallel';
@@ -15,6 +15,25 @@ test.each([undefined, null, 'm1', 5, {}, { id: 'm1' }])('%p is neither a monitor
   expect(() => GenServer.cancelTimer(untyped(wrong))).toThrow(
     expect.objectContaining({ ...TYPE, message: expect.stringContaining('timerRef') }),
   );
+});
+
+test.each([
+  undefined,
+  null,
+  'link',
+  5,
+  [],
+  {},
+  { linkId: 'link' },
+  { linkId: 'link', ref1: { id: 'a' }, ref2: 5 },
+])('%p is no link, and the links stay', async (wrong) => {
+  const [one, other] = [await GenServer.start(worker()), await GenServer.start(worker())];
+  GenServer.link(one, other);
+  expect(() => GenServer.unlink(untyped(wrong))).toThrow(
+    expect.objectContaining({ ...TYPE, message: expect.stringContaining('linkRef') }),
+  );
+  GenServer.kill(one);
+  expect(GenServer.isRunning(other)).toBe(false);
 });
 
 test.each([null, 5, [], { flush: 1 }, { flush: 'yes' }])(

@@ -1,5 +1,12 @@
 /** `EventBus` of `actor`: patterns, order, listeners that fail, the end. */
-import { EventBus, GenServer, Registry, type EventBusHandler, type LifecycleEvent } from '../dist/actor';
+import {
+  EventBus,
+  GenServer,
+  Registry,
+  type EventBusHandler,
+  type EventBusRef,
+  type LifecycleEvent,
+} from '../dist/actor';
 import { reset } from '../dist/actor/testing';
 import { untyped } from './fixtures/parallel';
 import { toldBy } from './lib/child';
@@ -136,6 +143,8 @@ describe('delivery', () => {
       void EventBus.subscribe(bus, '*', (_message, topic) => heard.push(`late ${topic}`));
     });
     await EventBus.subscribe(bus, '*', (_message, topic) => heard.push(topic));
+    // The bus has nothing to do then, so that the first event is delivered at once.
+    await settled();
     EventBus.publish(bus, 'first');
     await EventBus.publishSync(bus, 'third');
     expect(heard).toEqual(['first', 'second', 'third', 'late third']);
@@ -168,6 +177,24 @@ describe('delivery', () => {
       { ref: bus, error: { message: 'rejected' }, message: { topic: 'a.b', message: 42 } },
     ]);
     expect(EventBus.isRunning(bus)).toBe(true);
+  });
+
+  test('before the bus has started for its owner, that is told when it has', async () => {
+    const heard: unknown[] = [];
+    const errors: LifecycleEvent[] = [];
+    GenServer.onLifecycleEvent((event) => {
+      if (event.type === 'error') errors.push(event);
+      if (event.type !== 'started') return;
+      const early = event.ref as EventBusRef;
+      void EventBus.subscribe(early, '*', () => {
+        throw new Error('thrown');
+      });
+      void EventBus.subscribe(early, '*', (message) => heard.push(message));
+      EventBus.publish(early, 'a', 42);
+    });
+    const bus = await EventBus.start();
+    expect(heard).toEqual([42]);
+    expect(errors).toMatchObject([{ ref: bus, error: { message: 'thrown' }, message: { topic: 'a' } }]);
   });
 
   test('where nobody listens for that it is one warning, never an unhandled rejection', async () => {

@@ -52,6 +52,22 @@ test('a name that nobody has: lookup throws, whereis gives undefined, unregister
   ]).toEqual([undefined, false, undefined]);
 });
 
+test.each([undefined, null, 5, {}, ['one'], Symbol('one'), Object.create(null)])(
+  'nobody has the name %p, which is no text',
+  async (name) => {
+    Registry.register('one', await startDoer());
+    const error = thrownBy(() => untyped.lookup(name));
+    expect(error).toBeInstanceOf(NotRegisteredError);
+    expect(error).toMatchObject({ code: 'ERR_ACTOR_NOT_REGISTERED', processName: expect.any(String) });
+    expect([untyped.whereis(name), untyped.isRegistered(name), untyped.unregister(name)]).toEqual([
+      undefined,
+      false,
+      undefined,
+    ]);
+    expect(Registry.getNames()).toEqual(['one']);
+  },
+);
+
 test('a name belongs to one process until it is given back', async () => {
   const [one, other] = [await startDoer(), await startDoer()];
   Registry.register('name', one);

@@ -218,19 +218,126 @@ describe('kill', () => {
   });
 });
 
+describe('what fails after a kill is an event', () => {
+  const errors = async (events: readonly { type: string }[]): Promise<unknown[]> => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return events.filter(({ type }) => type === 'error');
+  };
+
+  test.each<['continue' | 'crash']>([['continue'], ['crash']])(
+    'a cast handler that was under way (onError %s)',
+    async (onError) => {
+      const ref = await startDoer({ onError });
+      const events = recordEvents();
+      const hold = gate();
+      const work = async (): Promise<never> => {
+        await hold.opened;
+        throw new Error('too late');
+      };
+      GenServer.cast(ref, work);
+      GenServer.kill(ref);
+      hold.open();
+      expect(await errors(events)).toEqual([
+        { type: 'error', ref, error: new Error('too late'), message: work },
+      ]);
+      expect(events.map(({ type }) => type)).toEqual(['terminated', 'error']);
+    },
+  );
+
+  test('a cast handler that kills its own server', async () => {
+    const ref = await startDoer();
+    const events = recordEvents();
+    const work = (): never => {
+      GenServer.kill(ref);
+      throw new Error('last words');
+    };
+    GenServer.cast(ref, work);
+    expect(await errors(events)).toEqual([
+      { type: 'error', ref, error: new Error('last words'), message: work },
+    ]);
+  });
+
+  test('a terminate that a stop was waiting for', async () => {
+    const hold = gate();
+    const ref = await startDoer({}, async () => {
+      await hold.opened;
+      throw new Error('no end');
+    });
+    const events = recordEvents();
+    const stopped = GenServer.stop(ref);
+    GenServer.kill(ref);
+    await stopped;
+    hold.open();
+    expect(await errors(events)).toEqual([
+      { type: 'error', ref, error: new Error('no end'), message: 'normal' },
+    ]);
+    expect(events.filter(({ type }) => type === 'terminated')).toHaveLength(1);
+  });
+});
+
 describe('reset', () => {
   test('ends all servers, and removes names, listeners and timers', async () => {
     const ref = await startDoer({ name: 'gone' });
     const events = recordEvents();
-    const waiting = rejection(GenServer.call(ref, () => new Promise<never>(() => {}), { timeout: 20 }));
+    const waiting = rejection(GenServer.call(ref, () => new Promise<never>(() => {})));
     const queued = rejection(GenServer.call(ref, read));
     reset();
     expect(events).toEqual([{ type: 'terminated', ref, reason: 'shutdown' }]);
     expect(await queued).toBeInstanceOf(ServerNotRunningError);
-    expect((await waiting).name).toBe('CallTimeoutError');
+    expect(await waiting).toBeInstanceOf(ServerNotRunningError);
     const next = await startDoer();
     expect(events).toHaveLength(1);
     expect([Registry.getNames(), next.id]).toEqual([[], expect.stringMatching(/^genserver_1_/)]);
+  });
+
+  test.each([undefined, Infinity])(
+    'a call whose handler is under way rejects at once and leaves no timer (timeout %p)',
+    async (timeout) => {
+      jest.useFakeTimers();
+      const hold = gate();
+      const ref = await startDoer();
+      const work = (done: readonly string[]) => hold.opened.then(() => ['late', done]);
+      const first = rejection(GenServer.call(ref, work, { timeout }));
+      const second = await startDoer();
+      GenServer.cast(second, note('before'));
+      const queued = GenServer.call(second, work, { timeout });
+      await new Promise(jest.requireActual<typeof import('node:timers')>('node:timers').setImmediate);
+      reset();
+      for (const error of [await first, await rejection(queued)])
+        expect(error).toBeInstanceOf(ServerNotRunningError);
+      expect(jest.getTimerCount()).toBe(0);
+      hold.open();
+    },
+  );
+
+  test('what a handler or a terminate that was under way throws later is told to nobody', async () => {
+    const hold = gate();
+    const failing = async (): Promise<never> => {
+      await hold.opened;
+      throw new Error('of the test before');
+    };
+    GenServer.cast(await startDoer(), failing);
+    void GenServer.stop(await startDoer({}, failing));
+    await startDoer({}, failing);
+    reset();
+    const events = recordEvents();
+    hold.open();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(events).toEqual([]);
+  });
+
+  test('no process has the id of one before it, also where the clock stands still', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate'], now: 1_000_000 });
+    const ids: string[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      for (let count = 0; count < 2; count += 1)
+        ids.push((await startDoer()).id, (await Supervisor.start()).id);
+      jest.setSystemTime(1_000_000 - round);
+      ids.push((await startDoer()).id);
+      reset();
+    }
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids.filter((id) => id.startsWith('genserver_1_'))).toHaveLength(3);
   });
 
   test('a server whose init is under way does not start', async () => {

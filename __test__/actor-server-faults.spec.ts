@@ -96,6 +96,23 @@ describe('faults of handlers', () => {
     expect(told.filter((value) => value !== 0)).toEqual([warning, warning]);
   });
 
+  test('it is one also where calls had failed before, or a listener that is gone had heard of the first', async () => {
+    const code = `
+      const { GenServer } = require('@noizylab/core/actor');
+      process.on('warning', ({ message }) => tell(message.slice(message.lastIndexOf(': ') + 2)));
+      const behavior = { init: () => 0, handleCall: (m) => { throw new Error(m); }, handleCast: (m) => { throw new Error(m); } };
+      const [called, heard] = [await GenServer.start(behavior), await GenServer.start(behavior)];
+      await GenServer.call(called, 'a call').catch(() => {});
+      GenServer.cast(called, 'after a call');
+      const off = GenServer.onLifecycleEvent(() => {});
+      GenServer.cast(heard, 'heard');
+      await GenServer.call(heard, 'both go on').catch(() => {});
+      off();
+      GenServer.cast(heard, 'not heard');
+    `;
+    expect(await toldBy(code, { nodeArgs: ['--no-warnings'] })).toEqual(['after a call', 'not heard']);
+  });
+
   describe("with onError: 'crash'", () => {
     const startCrashing = async (ends: (reason: ExitReason, done: readonly string[]) => void) =>
       startDoer({ onError: 'crash', name: 'crashing' }, ends);
@@ -282,9 +299,54 @@ describe('what is thrown and cannot be written into a text', () => {
     expect(new Set(told)).toEqual(new Set([0, 'ERR_ACTOR_UNHANDLED_FAULT']));
   });
 
+  test.each(['get stack() { throw new Error(); }', 'stack: Object.create(null)', 'stack: Symbol()'])(
+    'an Error with %s is a warning where nobody listens',
+    async (stack) => {
+      const code = `
+        const { GenServer } = require('@noizylab/core/actor');
+        process.on('warning', ({ message }) => tell(message));
+        const error = Object.defineProperties(new Error('odd'), Object.getOwnPropertyDescriptors({ ${stack} }));
+        const ref = await GenServer.start({
+          init: () => 0,
+          handleCall: (_, n) => [n, n],
+          handleCast: () => { throw error; },
+        });
+        GenServer.cast(ref, 'idle');
+        GenServer.cast(ref, 'queued');
+        await GenServer.call(ref, 'behind');
+      `;
+      expect(await toldBy(code, { nodeArgs: ['--no-warnings'] })).toEqual([
+        expect.stringMatching(/could not handle a message: ./),
+      ]);
+    },
+  );
+
+  test('a result whose reply cannot be read fails the call, and the server goes on with its state', async () => {
+    const [ref, other] = [await startDoer(), await startDoer()];
+    const result = new Proxy(['reply', ['lost']], {
+      get(target, key) {
+        if (key === '0') throw new Error('no reply');
+        return Reflect.get(target, key) as unknown;
+      },
+    });
+    for (const work of [() => result, async () => result] as unknown as CallWork[]) {
+      const idle = rejection(GenServer.call(ref, work));
+      const queued = rejection(GenServer.call(ref, work));
+      expect([await idle, await queued]).toEqual([new Error('no reply'), new Error('no reply')]);
+    }
+    expect(await Promise.all([GenServer.call(ref, read), GenServer.call(other, read)])).toEqual([[], []]);
+  });
+
+  test('a revoked proxy of a function is refused as an option by name', async () => {
+    const error = await rejection(startDoer({ name: revoked(() => {}) as string }));
+    expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_ACTOR_INVALID_TYPE' });
+    expect(error.message).toContain('name must be');
+  });
+
   test('a promise that cannot be asked for its value fails the call, and the server goes on', async () => {
     const ref = await startDoer();
     const promise = Object.defineProperty(Promise.resolve(), 'constructor', { get: fail(new Error('no')) });
+    GenServer.onLifecycleEvent(() => {}); // the fault of the cast is expected
     for (const work of [() => promise, () => [promise, []]])
       expect(await rejection(GenServer.call(ref, work as unknown as CallWork))).toEqual(new Error('no'));
     GenServer.cast(ref, (() => promise) as never);
@@ -307,4 +369,16 @@ test('where one that is to be run throws, against its promise, Node tells of it,
     });
   `;
   expect(await toldBy(code)).toEqual(['a fault', ['bad', 'good', 'bad', 'later']]);
+});
+
+test('what a listener of lifecycle events throws or rejects with reaches nobody, and the other listeners are told', async () => {
+  const code = `
+    const { GenServer } = require('@noizylab/core/actor');
+    GenServer.onLifecycleEvent(() => { throw new Error('thrown'); });
+    GenServer.onLifecycleEvent(async () => { throw new Error('rejected'); });
+    GenServer.onLifecycleEvent(() => ({ then() { throw new Error('no promise'); } }));
+    GenServer.onLifecycleEvent(({ type }) => tell(type));
+    await GenServer.stop(await GenServer.start({ init: () => 0, handleCall: () => [0, 0], handleCast: () => 0 }));
+  `;
+  expect(await toldBy(code)).toEqual(['started', 'terminated']);
 });

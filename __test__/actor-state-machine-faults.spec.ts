@@ -1,4 +1,4 @@
-/** `GenStateMachine` where things go wrong: decisions that are none, replies that come too late, timeouts during the start. */
+/** `GenStateMachine` where things go wrong: decisions that are none, replies that come too late, timeouts and faults during the start, an end meanwhile. */
 import {
   GenServer,
   GenStateMachine,
@@ -12,7 +12,7 @@ import {
 import { reset } from '../dist/actor/testing';
 import { untyped } from './fixtures/parallel';
 import { toldBy } from './lib/child';
-import { gate, settled } from './lib/supervised';
+import { failureOf, gate, settled } from './lib/supervised';
 
 afterEach(() => {
   jest.useRealTimers();
@@ -182,4 +182,111 @@ describe('a timeout of a first action that is over before the start', () => {
     const ref = await slow(log, { type: 'stop', data: 8 });
     expect([GenStateMachine.isRunning(ref), log, jest.getTimerCount()]).toEqual([false, [], 0]);
   });
+});
+
+describe('a call for a reply whose time is over', () => {
+  /** An event that is postponed in the state `one` and answered in `two`, where it first waits for `held`. */
+  const asking = (log: string[], name: string, held?: Promise<unknown>) => {
+    let again = false;
+    return async (from?: DeferredReply): Promise<unknown> => {
+      log.push(name);
+      if (!again) {
+        again = true;
+        return { type: 'postpone' };
+      }
+      await held;
+      return { type: 'keep_state_and_data', actions: [{ type: 'reply', to: from, value: name }] };
+    };
+  };
+  const toTwo = { type: 'transition', nextState: 'two', data: 8 };
+  const failure = { name: 'CallTimeoutError' };
+
+  test('while it is postponed is not handled any more; one that still waits is', async () => {
+    const log: string[] = [];
+    const ref = await started(log);
+    const waits = GenStateMachine.callWithReply(ref, asking(log, 'waits'), Infinity);
+    const late = GenStateMachine.callWithReply(ref, asking(log, 'late'), 5);
+    await expect(late).rejects.toMatchObject(failure);
+    await GenStateMachine.call(ref, toTwo);
+    expect(await waits).toBe('waits');
+    expect(log).toEqual(['waits', 'late', 'out of one', 'into two', 'waits']);
+  });
+
+  test('while it waits to come again is not handled any more', async () => {
+    const log: string[] = [];
+    const ref = await started(log);
+    const held = gate();
+    const slow = GenStateMachine.callWithReply(ref, asking(log, 'slow', held.promise), Infinity);
+    const late = GenStateMachine.callWithReply(ref, asking(log, 'late'), 20);
+    await GenStateMachine.getState(ref);
+    GenStateMachine.cast(ref, toTwo);
+    await expect(late).rejects.toMatchObject(failure);
+    held.open();
+    expect(await slow).toBe('slow');
+    await GenStateMachine.getState(ref);
+    expect(log).toEqual(['slow', 'late', 'out of one', 'into two', 'slow']);
+  });
+
+  test('when it is to be postponed is not kept', async () => {
+    const log: string[] = [];
+    const ref = await started(log);
+    const held = gate<unknown>();
+    const ask = (): Promise<unknown> => {
+      log.push('asked');
+      return held.promise;
+    };
+    await expect(GenStateMachine.callWithReply(ref, ask, 5)).rejects.toMatchObject(failure);
+    held.open({ type: 'postpone' });
+    await GenStateMachine.call(ref, toTwo);
+    expect(log).toEqual(['asked', 'out of one', 'into two']);
+  });
+});
+
+describe('a machine that is given up while a handler is under way', () => {
+  const more = (log: string[]) => ({
+    type: 'keep_state_and_data',
+    actions: [
+      { type: 'generic_timeout', name: 'later', time: 60_000 },
+      { type: 'next_event', event: () => log.push('handled') },
+    ],
+  });
+
+  test('because its start took too long handles nothing more and sets no timeout', async () => {
+    jest.useFakeTimers();
+    const log: string[] = [];
+    const held = gate<unknown>();
+    const starting = started(log, [{ type: 'next_event', event: () => held.promise }]);
+    const failure = failureOf(starting);
+    await jest.advanceTimersByTimeAsync(5000);
+    expect(await failure).toBeInstanceOf(InitializationError);
+    held.open(more(log));
+    await settled();
+    expect([log, jest.getTimerCount()]).toEqual([[], 0]);
+  });
+
+  test('because it is killed handles nothing more and sets no timeout', async () => {
+    jest.useFakeTimers();
+    const log: string[] = [];
+    const held = gate<unknown>();
+    const ref = await started(log);
+    const called = GenStateMachine.call(ref, () => held.promise, Infinity);
+    GenServer.kill(ref);
+    held.open(more(log));
+    expect([await called, log, jest.getTimerCount()]).toEqual(['one', [], 0]);
+  });
+});
+
+test('the fault of an event that follows another before start has resolved is told when it has', async () => {
+  const errors: LifecycleEvent[] = [];
+  GenServer.onLifecycleEvent((event) => {
+    if (event.type === 'error') errors.push(event);
+    if (event.type !== 'started') return;
+    const fails = (): never => {
+      throw new Error('too early');
+    };
+    const actions = [{ type: 'next_event', event: fails }];
+    GenServer.cast(event.ref, { type: 'event', event: { type: 'keep_state_and_data', actions } });
+  });
+  const ref = await started([]);
+  expect(errors).toMatchObject([{ ref: { id: ref.id }, error: { message: 'too early' } }]);
 });

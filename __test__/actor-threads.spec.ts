@@ -17,11 +17,11 @@ import {
   ServerNotRunningError,
   Supervisor,
 } from '../dist/actor';
-import type { BehaviorModule, ExitSignal, GenServerOptions, GenServerRef } from '../dist/actor';
+import type { BehaviorModule, GenServerOptions, GenServerRef } from '../dist/actor';
 import { reset } from '../dist/actor/testing';
-import { gate, nextEvent, read, startDoer } from './fixtures/actor-servers';
+import { nextEvent, read, startDoer } from './fixtures/actor-servers';
 import { untyped } from './fixtures/parallel';
-import { FILE, listening, type Remote, startFar, TestThread } from './lib/actor-threads';
+import { FILE, listening, type Remote, startFar, startTrapping, TestThread } from './lib/actor-threads';
 import { eventually } from './lib/broker';
 import { toldBy } from './lib/child';
 import { rejection } from './lib/processors';
@@ -229,21 +229,7 @@ describe('a thread that ends under its server', () => {
     '%s: calls reject, links and monitors are told ERR_ACTOR_WORKER_DIED, its name is free',
     async (_, how, options) => {
       const ref = await startFar({ ...options, name: 'doomed' });
-      const signals: ExitSignal[] = [];
-      const signalled = gate();
-      const trapping = await GenServer.start(
-        {
-          init: () => 0,
-          handleCall: (_message: 'get', state: number) => [state, state] as const,
-          handleCast: (_message: never, state: number) => state,
-          handleInfo: (signal: ExitSignal, state: number) => {
-            signals.push(signal);
-            signalled.open();
-            return state;
-          },
-        },
-        { trapExit: true },
-      );
+      const { trapping, signals, signalled } = await startTrapping();
       GenServer.link(trapping, ref);
       const monitor = GenServer.monitor(trapping, ref);
       const down = nextEvent('process_down');
@@ -251,7 +237,7 @@ describe('a thread that ends under its server', () => {
         rejection(GenServer.call(ref, { do: word }, { timeout: Infinity })),
       );
       expect((await calls[0])!).toBeInstanceOf(ServerNotRunningError);
-      await signalled.opened;
+      await signalled;
       expect(signals).toEqual([
         {
           type: 'EXIT',

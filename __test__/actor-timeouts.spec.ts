@@ -1,5 +1,5 @@
 /** Time and the messages of a GenServer: how long a caller waits, and messages that are sent after a time. */
-import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { CallTimeoutError, GenServer, MailboxFullError } from '../dist/actor';
 import { reset } from '../dist/actor/testing';
 import {
@@ -119,7 +119,7 @@ describe('timeouts', () => {
     GenServer.cast(ref, () => new Promise(() => {}));
     let later = 'waits';
     const first = rejection(GenServer.call(ref, read, { timeout: 60 }));
-    await delay(20);
+    await pause(20);
     const second = GenServer.call(ref, read, { timeout: 60 }).catch(() => {
       later = 'is over';
     });

@@ -1,21 +1,17 @@
-/** `TimerService` of `actor`: times by `Date.now()`, repeats, storage, failures of that, the end. */
+/** `TimerService` of `actor`: times by `Date.now()`, repeats, storage, failures of that, the end. What it finds there is in `actor-timer-records`. */
 import {
   GenServer,
-  InitializationError,
   Registry,
   ServerNotRunningError,
   TimerService,
   type GenServerRef,
   type LifecycleEvent,
-  type PersistedState,
-  type StorageAdapter,
   type TimerEntry,
 } from '../dist/actor';
 import { reset } from '../dist/actor/testing';
 import { untyped } from './fixtures/parallel';
-import { settled } from './lib/supervised';
-
-const NOW = 1_000_000;
+import { gate } from './lib/supervised';
+import { NOW, pass, Storage, target } from './lib/timer-service';
 
 beforeEach(() => {
   jest.useFakeTimers({ now: NOW, doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
@@ -25,56 +21,6 @@ afterEach(() => {
   reset();
   jest.useRealTimers();
 });
-
-/** A storage of records; `failing` makes an operation reject. */
-class Storage implements StorageAdapter {
-  readonly records = new Map<string, PersistedState<unknown>>();
-  readonly failing = new Set<'save' | 'load' | 'delete' | 'listKeys'>();
-  readonly done: string[] = [];
-
-  async save(key: string, data: PersistedState<unknown>): Promise<void> {
-    this.#check('save');
-    this.records.set(key, structuredClone(data));
-  }
-  async load<T>(key: string): Promise<PersistedState<T> | undefined> {
-    this.#check('load');
-    return this.records.get(key) as PersistedState<T> | undefined;
-  }
-  async delete(key: string): Promise<boolean> {
-    this.#check('delete');
-    return this.records.delete(key);
-  }
-  async listKeys(prefix = ''): Promise<string[]> {
-    this.#check('listKeys');
-    return [...this.records.keys()].filter((key) => key.startsWith(prefix));
-  }
-  #check(what: 'save' | 'load' | 'delete' | 'listKeys'): void {
-    this.done.push(what);
-    if (this.failing.has(what)) throw new Error(`${what} failed`);
-  }
-}
-
-/** A server that notes its casts, each with the time since the beginning. */
-async function target(name?: string): Promise<{ ref: GenServerRef<null, 'x', string>; got: string[] }> {
-  const got: string[] = [];
-  const ref = await GenServer.start(
-    {
-      init: () => null,
-      handleCall: (_message: 'x', state) => [null, state] as const,
-      handleCast: (message: string, state) => {
-        got.push(`${message} ${Date.now() - NOW}`);
-        return state;
-      },
-    },
-    name === undefined ? {} : { name },
-  );
-  return { ref, got };
-}
-
-async function pass(ms: number): Promise<void> {
-  await jest.advanceTimersByTimeAsync(ms);
-  await settled();
-}
 
 describe('timers', () => {
   test('each fires once, at its time, in the order of the times', async () => {
@@ -151,6 +97,37 @@ describe('timers', () => {
     await GenServer.stop(ref);
     await pass(100);
     expect([got, await TimerService.getAll(service)]).toEqual([[], []]);
+  });
+
+  test('what the mailbox of its target refuses is an event of the service, and a repeating timer goes on', async () => {
+    const errors: LifecycleEvent[] = [];
+    GenServer.onLifecycleEvent((event) => event.type === 'error' && errors.push(event));
+    const held = gate();
+    const got: string[] = [];
+    const ref = await GenServer.start(
+      {
+        init: () => null,
+        handleCall: (_message: never, state) => [null, state] as const,
+        handleCast: async (message: string, state) => {
+          await held.promise;
+          got.push(message);
+          return state;
+        },
+      },
+      { mailbox: { limit: 1 } },
+    );
+    const service = await TimerService.start();
+    for (const [n, message] of ['first', 'waits', 'refused'].entries())
+      await TimerService.schedule(service, ref, message, 10 + n);
+    const id = await TimerService.schedule(service, ref, 'again', 20, { repeat: 100 });
+    await pass(20);
+    expect(errors).toMatchObject([
+      { ref: service, error: { code: 'ERR_ACTOR_MAILBOX_FULL' }, message: { message: 'refused' } },
+      { ref: service, error: { code: 'ERR_ACTOR_MAILBOX_FULL' }, message: { id, message: 'again' } },
+    ]);
+    held.open();
+    await pass(100);
+    expect([got, errors.length]).toEqual([['first', 'waits', 'again'], 2]);
   });
 
   test('a target by name is looked up when it fires', async () => {
@@ -253,87 +230,6 @@ describe('storage', () => {
     const told = errors.map((event) => [event.ref.id, (event as { error?: Error }).error?.message].join(' '));
     expect(told.toSorted()).toEqual([`${service.id} delete failed`, `${service.id} save failed`]);
     expect(TimerService.isRunning(service)).toBe(true);
-  });
-
-  test('one that cannot be listed starts nothing; a record that cannot be read is told and keeps no other', async () => {
-    const adapter = new Storage();
-    adapter.failing.add('listKeys');
-    await expect(TimerService.start({ adapter })).rejects.toThrow(InitializationError);
-    adapter.failing.clear();
-    const { got } = await target('clerk');
-    const metadata = { persistedAt: NOW, serverId: 'timer-service', schemaVersion: 1 };
-    adapter.records.set('durable_timer:broken', { state: { id: 7 }, metadata });
-    const state = {
-      id: 'dtimer_1_x',
-      fireAt: NOW - 5,
-      targetRef: { id: '', name: 'clerk' },
-      message: 'overdue',
-    };
-    adapter.records.set('durable_timer:dtimer_1_x', { state, metadata });
-    adapter.records.set('something:else', { state: 1, metadata });
-    const errors: LifecycleEvent[] = [];
-    GenServer.onLifecycleEvent((event) => event.type === 'error' && errors.push(event));
-    const service = await TimerService.start({ adapter });
-    await pass(0);
-    expect(got).toEqual(['overdue 0']);
-    expect(errors).toMatchObject([{ ref: service, message: { key: 'durable_timer:broken' } }]);
-    expect([...adapter.records.keys()]).toEqual(['durable_timer:broken', 'something:else']);
-  });
-
-  /** Stores a record as another program, or a table of a database, may have it. */
-  function store(adapter: Storage, id: string, fields: object): void {
-    const state = { id, fireAt: NOW - 250, targetRef: { id: '', name: 'clerk' }, message: id, ...fields };
-    const metadata = { persistedAt: NOW, serverId: 'timer-service', schemaVersion: 1 };
-    adapter.records.set(`durable_timer:${id}`, { state, metadata });
-  }
-
-  test('a record that repeats fires on; null in it is what is not there', async () => {
-    const adapter = new Storage();
-    const { ref, got } = await target('clerk');
-    store(adapter, 'often', { repeat: 100 });
-    store(adapter, 'once', { repeat: null });
-    store(adapter, 'nameless', { targetRef: { id: ref.id, name: null }, repeat: undefined });
-    const service = await TimerService.start({ adapter });
-    await pass(0);
-    expect(got.toSorted()).toEqual(['nameless 0', 'often 0', 'once 0']);
-    expect(await TimerService.getAll(service)).toEqual([
-      {
-        id: 'often',
-        fireAt: NOW + 50,
-        targetRef: { id: '', name: 'clerk' },
-        message: 'often',
-        repeat: 100,
-      },
-    ]);
-    await pass(50);
-    expect(got.slice(3)).toEqual(['often 50']);
-    expect([...adapter.records.keys()]).toEqual(['durable_timer:often']);
-  });
-
-  test.each([
-    { repeat: 0 },
-    { repeat: 0.5 },
-    { repeat: -5 },
-    { repeat: '100' },
-    { repeat: Number.NaN },
-    { repeat: Infinity },
-    { repeat: true },
-    { fireAt: String(NOW) },
-    { fireAt: null },
-    { targetRef: null },
-    { targetRef: { name: 'clerk' } },
-    { targetRef: { id: '', name: 5 } },
-    { id: null },
-  ])('a record with %p is told as broken and does not fire', async (fields) => {
-    const errors: LifecycleEvent[] = [];
-    GenServer.onLifecycleEvent((event) => event.type === 'error' && errors.push(event));
-    const adapter = new Storage();
-    const { got } = await target('clerk');
-    store(adapter, 'broken', fields);
-    const service = await TimerService.start({ adapter });
-    await pass(1000);
-    expect([got, await TimerService.getAll(service), adapter.records.size]).toEqual([[], [], 1]);
-    expect(errors).toMatchObject([{ ref: service, message: { key: 'durable_timer:broken' } }]);
   });
 
   test('the stop waits for what the storage is doing', async () => {

@@ -106,12 +106,6 @@ pub fn actor_count_names() -> u32 {
     table::count_names() as u32
 }
 
-/// Whether the thread of an office has not ended.
-#[napi]
-pub fn actor_is_open(office: u32) -> bool {
-    table::office(office).is_some()
-}
-
 /// The id of the process of a name.
 #[napi]
 pub fn actor_whereis(name: String) -> Option<String> {

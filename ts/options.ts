@@ -8,8 +8,8 @@ import { rangeError, typeError } from './errors';
 
 /** A short, safe picture of a value for an error message. */
 export function describe(value: unknown): string {
-  if (typeof value === 'function') return `a function${value.name ? ` '${value.name}'` : ''}`;
   try {
+    if (typeof value === 'function') return `a function${value.name ? ` '${value.name}'` : ''}`;
     const text = inspect(value, { depth: 0, maxArrayLength: 3, maxStringLength: 60, breakLength: Infinity });
     return text.length > 120 ? `${text.slice(0, 117)}...` : text;
   } catch {

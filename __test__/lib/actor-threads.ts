@@ -4,6 +4,8 @@ import { Worker } from 'node:worker_threads';
 import { GenServer } from '../../dist/actor';
 import type {
   BehaviorModule,
+  ExitReason,
+  ExitSignal,
   GenServerBehavior,
   GenServerOptions,
   GenServerRef,
@@ -11,8 +13,7 @@ import type {
   ThreadOptions,
 } from '../../dist/actor';
 import { reset } from '../../dist/actor/testing';
-import { native } from '../../dist/bridge/native';
-import { gate } from '../fixtures/actor-servers';
+import { gate, nextEvent } from '../fixtures/actor-servers';
 
 type Actor = typeof import('../../dist/actor');
 
@@ -42,12 +43,7 @@ const workOf = <A extends unknown[], R>(action: Action<A, R>, args: A): Work => 
 /** The module of the servers that `startFar` starts. */
 export const FILE = join(__dirname, '..', 'fixtures', 'actor-remote.mjs');
 
-export type Remote = GenServerRef<
-  number,
-  { do: string; [field: string]: unknown },
-  number | 'fail' | Work,
-  unknown
->;
+export type Remote = GenServerRef<number, { do: string; [field: string]: unknown }, number | 'fail' | Work>;
 
 /** A server of a `TestThread`. */
 export type Counter = GenServerRef<number, string | Work, number | Work, number>;
@@ -77,12 +73,11 @@ export function castTo<A extends unknown[]>(
   GenServer.cast(ref as Remote, workOf(action, args));
 }
 
-/** Blocks this thread until that of a server has ended, of which this thread then knows nothing yet. */
-export function blockUntilGone(ref: Ref, act: () => void): void {
-  const { actorIsOpen, actorOffice } = native();
-  const office = actorOffice(ref.id);
+/** Blocks this thread until the worker thread of a server has ended, of which this thread then knows nothing yet. */
+export function blockUntilGone(ref: Counter, act: () => void): void {
   act();
-  while (actorIsOpen(office)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  // Nobody ends the server: its place is taken away with its thread.
+  while (GenServer.isRunning(ref)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
 }
 
 const threads = new Set<TestThread>();
@@ -173,3 +168,43 @@ export function listening(told: unknown[]): GenServerBehavior<number, number, un
     },
   };
 }
+
+/** A server of this thread that traps exits: what it was told, and a promise of the first of that. */
+export async function startTrapping(): Promise<{
+  trapping: GenServerRef;
+  signals: ExitSignal[];
+  signalled: Promise<ExitSignal>;
+}> {
+  const signals: ExitSignal[] = [];
+  const { opened, open } = gate();
+  const trapping = await GenServer.start(
+    {
+      init: () => 0,
+      handleCall: (_message: 'get', state: number) => [state, state] as const,
+      handleCast: (_message: never, state: number) => state,
+      handleInfo: (signal: ExitSignal, state: number) => {
+        signals.push(signal);
+        open();
+        return state;
+      },
+    },
+    { trapExit: true },
+  );
+  return { trapping, signals, signalled: opened.then(() => signals[0]!) };
+}
+
+/** Resolves with the reason when a server of this thread ends. */
+export const endOf = async ({ id }: Ref): Promise<ExitReason> =>
+  (await nextEvent('terminated', ({ ref }) => ref.id === id)).reason;
+
+/** Resolves with the reason that a monitor gives for the end of a process of whatever thread. */
+export async function downOf(ref: Ref, watcher: Ref): Promise<unknown> {
+  const down = nextEvent('process_down', ({ monitoredRef }) => monitoredRef.id === ref.id);
+  GenServer.monitor(watcher, ref);
+  return (await down).reason;
+}
+
+/** What the reason of an end by a broken link has: the other process has ended. */
+export const brokenBy = ({ id }: Ref): object => ({
+  error: { name: 'LinkBrokenError', code: 'ERR_ACTOR_LINK_BROKEN', processId: id },
+});

@@ -5,7 +5,7 @@
  * holds up those behind it until it settles; a rejection or throw leaves the value as it was.
  */
 import { GenServer } from './gen-server';
-import { named } from './services';
+import { asked, named } from './services';
 import { options as read } from './settings';
 import { isThenable } from './thenable';
 import type { CallResult, ExitReason, GenServerRef } from './types';
@@ -53,15 +53,13 @@ export const Agent = {
    * What `fn` makes of the value. Where it returns a promise, the agent goes on meanwhile.
    * @throws (rejects) what `fn` throws; ServerNotRunningError, CallTimeoutError
    */
-  async get<T, R>(ref: AgentRef<T>, fn: (state: T) => R): Promise<Awaited<R>> {
-    read.callback('fn', fn);
-    return (await GenServer.call(ref, { type: 'get', fn })) as Awaited<R>;
+  get<T, R>(ref: AgentRef<T>, fn: (state: T) => R): Promise<Awaited<R>> {
+    return ask(ref, 'get', fn) as Promise<Awaited<R>>;
   },
 
   /** Replaces the value by what `fn` makes of it. Rejects as `get` does, and then the value stays. */
-  async update<T>(ref: AgentRef<T>, fn: (state: T) => T | PromiseLike<T>): Promise<void> {
-    read.callback('fn', fn);
-    await GenServer.call(ref, { type: 'update', fn });
+  update<T>(ref: AgentRef<T>, fn: (state: T) => T | PromiseLike<T>): Promise<void> {
+    return ask(ref, 'update', fn) as Promise<void>;
   },
 
   /**
@@ -77,12 +75,11 @@ export const Agent = {
    * Resolves to the first and replaces the value by the second of the pair that `fn` returns. Rejects as `get` does, and then the value
    * stays.
    */
-  async getAndUpdate<T, R>(
+  getAndUpdate<T, R>(
     ref: AgentRef<T>,
     fn: (state: T) => readonly [R, T] | PromiseLike<readonly [R, T]>,
   ): Promise<R> {
-    read.callback('fn', fn);
-    return (await GenServer.call(ref, { type: 'getAndUpdate', fn })) as R;
+    return ask(ref, 'getAndUpdate', fn) as Promise<R>;
   },
 
   /** Whether the agent answers. */
@@ -95,6 +92,13 @@ export const Agent = {
     return GenServer.stop(ref, reason);
   },
 } as const;
+
+function ask<T>(ref: AgentRef<T>, type: AgentCall<T>['type'], fn: (state: T) => unknown): Promise<unknown> {
+  return asked(() => {
+    read.callback('fn', fn);
+    return GenServer.call(ref, { type, fn } as AgentCall<T>);
+  });
+}
 
 function apply<T>(
   message: AgentCall<T>,

@@ -1,5 +1,5 @@
 /**
- * SIGINT and SIGTERM for applications: all that asked for it are stopped, the last started first. The Node process is not ended: it ends by itself once nothing is
+ * SIGINT and SIGTERM for applications: all that asked for it are stopped, the last started first, one that is starting as soon as it has. The Node process is not ended: it ends by itself once nothing is
  * left to do, and a signal that comes when the applications are down has its usual effect again. A second signal while they are being stopped
  * is not waited with: their supervisors are killed, and unless the program has a listener of its own, the signal has its usual effect.
  *
@@ -9,7 +9,7 @@ import { performance } from 'node:perf_hooks';
 
 /** What a signal finds. */
 export interface Interruptible {
-  /** Ends in good order; never rejects. */
+  /** Ends in good order, resolves when it has; never rejects. */
   interrupt(): Promise<void>;
   /** Ends at once. */
   abandon(): void;

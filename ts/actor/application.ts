@@ -40,6 +40,13 @@ class Running implements Interruptible {
   readonly startedAt = Date.now();
   status: ApplicationStatus = 'starting';
   state: unknown;
+  /** Resolves when the application has ended, however. */
+  readonly #over: Promise<void>;
+  #setOver!: () => void;
+  /** Why it is to be stopped as soon as it has started. */
+  #wanted: ApplicationStopReason | undefined;
+  /** The stop, once it has begun. */
+  #stopping: Promise<void> | undefined;
   readonly #behavior: ApplicationBehavior<unknown, unknown>;
   readonly #stopTimeout: number;
 
@@ -47,6 +54,9 @@ class Running implements Interruptible {
     this.ref = { id: nextId('application'), name };
     this.#behavior = behavior;
     this.#stopTimeout = stopTimeout;
+    this.#over = new Promise((resolve) => {
+      this.#setOver = resolve;
+    });
   }
 
   async start(config: unknown, timeout: number): Promise<void> {
@@ -73,9 +83,23 @@ class Running implements Interruptible {
     }
     this.status = 'running';
     events.emit({ type: 'started', ref: this.ref, timestamp: Date.now() });
+    if (this.#wanted !== undefined) void this.stopQuietly(this.#wanted);
   }
 
-  async stop(reason: ApplicationStopReason): Promise<void> {
+  /** Stops, once: however many ask for it, they share what comes of it. */
+  stop(reason: ApplicationStopReason): Promise<void> {
+    if (this.#stopping === undefined) {
+      // There before anything is called that might ask for it.
+      let begin!: (stopped: Promise<void>) => void;
+      this.#stopping = new Promise((resolve) => {
+        begin = resolve;
+      });
+      begin(this.#stopInTime(reason));
+    }
+    return this.#stopping;
+  }
+
+  async #stopInTime(reason: ApplicationStopReason): Promise<void> {
     this.status = 'stopping';
     events.emit({ type: 'stopping', ref: this.ref, reason, timestamp: Date.now() });
     const stopped = this.#stopAll();
@@ -111,8 +135,13 @@ class Running implements Interruptible {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** Stops; a failure, which nobody awaits, becomes a warning of the Node process. */
+  /**
+   * Resolves when the application has ended: one that is starting is stopped as soon as it has started. A failure, which nobody else hears of,
+   * becomes a warning of the Node process.
+   */
   async stopQuietly(reason: ApplicationStopReason): Promise<void> {
+    if (this.status === 'starting') this.#wanted ??= reason;
+    if (this.status !== 'running') return this.#over;
     try {
       await this.stop(reason);
     } catch (thrown) {
@@ -125,8 +154,8 @@ class Running implements Interruptible {
     }
   }
 
-  async interrupt(): Promise<void> {
-    if (this.status === 'running') await this.stopQuietly('signal');
+  interrupt(): Promise<void> {
+    return this.stopQuietly('signal');
   }
 
   abandon(): void {
@@ -136,11 +165,14 @@ class Running implements Interruptible {
   /** Nobody is to know of it any more. A stop that is under way goes on, so that all that it closes is closed. */
   forget(): void {
     ignoreSignals(this);
-    if (this.status !== 'stopping') this.status = 'stopped';
+    if (this.status === 'stopping') return;
+    this.status = 'stopped';
+    this.#setOver();
   }
 
   #end(): void {
     this.status = 'stopped';
+    this.#setOver();
     ignoreSignals(this);
     if (byName.get(this.ref.name) === this) byName.delete(this.ref.name);
   }
@@ -181,37 +213,40 @@ export const Application = {
     if (byName.has(name)) throw new ApplicationAlreadyRunningError(name);
     const running = new Running(name, behavior, stopTimeout);
     byName.set(name, running);
+    if (signals) handleSignals(running);
     await running.start(given.config, startTimeout);
-    if (signals && running.status === 'running') handleSignals(running);
     return running.ref as ApplicationRef<Config, State>;
   },
 
   /**
-   * Stops an application: `prepStop`, its supervisor, `stop`. Each of them runs even where one before has failed.
+   * Stops an application: `prepStop`, its supervisor, `stop`. Each of them runs even where one before has failed. Where it is being stopped already, that is
+   * awaited, which neither `prepStop` nor `stop` may do.
    *
    * @param reason default `'normal'`
    * @throws TypeError or RangeError `ERR_ACTOR_INVALID_TYPE`, `ERR_ACTOR_OUT_OF_RANGE`: an argument
-   * @throws ApplicationNotRunningError it is not running, or already being stopped
+   * @throws ApplicationNotRunningError it has not started yet, or has ended
    * @throws ApplicationStopTimeoutError all of it took longer than `stopTimeout`; what is left of its supervisor is killed
    * @throws (rejects) with what `prepStop` or `stop` threw first
    */
   async stop(ref: ApplicationRef, reason: ApplicationStopReason = 'normal'): Promise<void> {
     const running = find(ref);
     checkReason(reason);
-    if (running?.status !== 'running') throw new ApplicationNotRunningError(ref.name);
+    if (running?.status !== 'running' && running?.status !== 'stopping')
+      throw new ApplicationNotRunningError(ref.name);
     await running.stop(reason);
   },
 
   /**
-   * Stops all running applications, the last started first. A failure of one becomes a warning of the Node process and keeps none of the others.
+   * Stops all applications, the last started first, and resolves when all have ended: one that is starting is stopped when it has started, one that is being
+   * stopped is waited for. A failure becomes a warning of the Node process and keeps none of the others. No `start`, `prepStop` or `stop` of an application
+   * may await it.
    *
    * @param reason default `'normal'`
    * @throws TypeError or RangeError `ERR_ACTOR_INVALID_TYPE`, `ERR_ACTOR_OUT_OF_RANGE`: the reason; nothing is stopped then
    */
   async stopAll(reason: ApplicationStopReason = 'normal'): Promise<void> {
     checkReason(reason);
-    for (const running of [...byName.values()].toReversed())
-      if (running.status === 'running') await running.stopQuietly(reason);
+    for (const running of [...byName.values()].toReversed()) await running.stopQuietly(reason);
   },
 
   /** Where an application stands; `'stopped'` also for one that is not known. */

@@ -11,7 +11,7 @@ import type { Flights } from '../cache/flights';
 import type { LocalStore } from '../cache/local-store';
 import { MOST_ENTRIES } from '../cache/options';
 import { GenServer } from './gen-server';
-import { checkText, named } from './services';
+import { asked, checkText, named } from './services';
 import { options as read } from './settings';
 import type { ExitReason, GenServerRef } from './types';
 
@@ -166,10 +166,12 @@ export const Cache = {
    * Writes an entry, the most recently used.
    * @throws (rejects) ServerNotRunningError. TypeError `ERR_ACTOR_INVALID_TYPE`, RangeError `ERR_ACTOR_OUT_OF_RANGE`: the key, the time
    */
-  async set(ref: CacheRef, key: string, value: unknown, options?: CacheSetOptions): Promise<void> {
-    checkText('key', key);
-    const ttl = readTtl('ttlMs', read.object('options', options).ttlMs);
-    await GenServer.call(ref, { type: 'set', key, value, ttl });
+  set(ref: CacheRef, key: string, value: unknown, options?: CacheSetOptions): Promise<void> {
+    return asked(() => {
+      checkText('key', key);
+      const ttl = readTtl('ttlMs', read.object('options', options).ttlMs);
+      return GenServer.call(ref, { type: 'set', key, value, ttl }) as Promise<void>;
+    });
   },
 
   /**
@@ -178,16 +180,18 @@ export const Cache = {
    * only answers those who wait for it. They get it also if the cache is stopped meanwhile.
    * @throws (rejects) what `factory` throws or rejects with; what `set` does
    */
-  async getOrSet<T>(
+  getOrSet<T>(
     ref: CacheRef,
     key: string,
     factory: () => T | PromiseLike<T>,
     options?: CacheSetOptions,
   ): Promise<T> {
-    checkText('key', key);
-    read.callback('factory', factory);
-    const ttl = readTtl('ttlMs', read.object('options', options).ttlMs);
-    return (await GenServer.call(ref, { type: 'getOrSet', key, factory, ttl })) as T;
+    return asked(() => {
+      checkText('key', key);
+      read.callback('factory', factory);
+      const ttl = readTtl('ttlMs', read.object('options', options).ttlMs);
+      return GenServer.call(ref, { type: 'getOrSet', key, factory, ttl }) as Promise<T>;
+    });
   },
 
   /** Whether there is an entry; neither counted nor used. */
@@ -201,8 +205,8 @@ export const Cache = {
   },
 
   /** Takes all entries away and sets the figures to 0. */
-  async clear(ref: CacheRef): Promise<void> {
-    await GenServer.call(ref, { type: 'clear' });
+  clear(ref: CacheRef): Promise<void> {
+    return GenServer.call(ref, { type: 'clear' }) as Promise<void>;
   },
 
   /** How many entries there are; expired ones are not counted. */

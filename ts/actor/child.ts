@@ -2,14 +2,15 @@
  * One child of a supervisor: its description, the process that runs now, and how that is brought up and taken down.
  *
  * Whatever happens at the same time, at most one process is ever the child's: `halt` and `kill` make a start that is under way void, and the process that
- * comes out of a void start is stopped as soon as it is there.
+ * comes out of a void start is stopped as soon as it is there. Nobody waits longer than the child's shutdown time for a void start.
  */
 import { NoizylabError } from '../errors';
 import type { CheckedSpec } from './child-spec';
 import { RESTARTS, setCounter } from './counters';
 import { ServerNotRunningError } from './errors';
+import { Launch } from './launch';
 import { findProcess, type Process } from './processes';
-import { beginStart, finishStart, recentEnd } from './recent-ends';
+import { recentEnd } from './recent-ends';
 import { options as read } from './settings';
 import { settledWithin, shutDown } from './shutdown';
 import { DEFAULTS, type ExitReason, type Ref } from './types';
@@ -39,9 +40,8 @@ export class Child {
   readonly #spec: CheckedSpec;
   #ref: ChildRef | undefined;
   #process: Process | undefined;
-  /** Counts starts and what makes them void. */
-  #attempt = 0;
-  #starting: Promise<ChildRef> | undefined;
+  /** The start that is under way, void or not. */
+  #launch: Launch | undefined;
   #halting: Promise<void> | undefined;
 
   constructor(owner: ChildOwner, spec: CheckedSpec) {
@@ -67,55 +67,58 @@ export class Child {
   get isDown(): boolean {
     return (
       this.#process === undefined &&
-      this.#starting === undefined &&
+      this.#launch === undefined &&
       this.#halting === undefined &&
       this.leaving === undefined &&
       !this.claimed
     );
   }
 
+  /** The process that runs now. */
+  get process(): Process | undefined {
+    return this.#process;
+  }
+
   /** The start that is under way. */
   get starting(): Promise<ChildRef> | undefined {
-    return this.#starting;
+    return this.#launch?.promise;
   }
 
   /**
-   * Starts it. Rejects with what its `start` rejects with; with an error of code `ERR_ACTOR_CHILD_TERMINATED` where the start has become void.
+   * Starts it. Rejects with what its `start` rejects with; with an error of code `ERR_ACTOR_CHILD_TERMINATED` where the start has become void, at the latest when `halt` is through.
    */
   launch(): Promise<ChildRef> {
-    this.#attempt += 1;
-    const attempt = this.#attempt;
-    let started: Promise<Ref>;
-    beginStart();
-    try {
-      started = Promise.resolve(this.#spec.spec.start());
-    } catch (error) {
-      started = Promise.reject(error);
-    }
-    return (this.#starting = this.#adopt(started, attempt));
+    this.#launch = new Launch(
+      () => this.#spec.spec.start(),
+      (started, launch) => this.#adopt(started, launch),
+    );
+    return this.#launch.promise;
   }
 
-  async #adopt(started: Promise<Ref>, attempt: number): Promise<ChildRef> {
+  async #adopt(started: Promise<Ref>, launch: Launch): Promise<ChildRef> {
     try {
       const ref = (await started) as ChildRef;
       if (typeof ref?.id !== 'string')
         throw read.type(`What start of child '${this.id}' gives`, ref, 'the reference of a process');
       const process = findProcess(ref.id);
-      if (attempt !== this.#attempt) {
+      if (launch.isVoid) {
         if (process) await shutDown(process, this.#timeoutFor(process));
-        throw new NoizylabError(
-          'ERR_ACTOR_CHILD_TERMINATED',
-          `Child '${this.id}' of supervisor '${this.#owner.id}' was terminated while it started`,
-        );
+        throw this.#terminated();
       }
       this.#ref = ref;
       this.claimed = false;
       this.#watch(ref, process);
       return ref;
     } finally {
-      finishStart();
-      if (attempt === this.#attempt) this.#starting = undefined;
+      if (!launch.isVoid) this.#launch = undefined;
     }
+  }
+
+  #terminated(): NoizylabError {
+    return new NoizylabError(
+      'ERR_ACTOR_CHILD_TERMINATED',
+      `Child '${this.id}' of supervisor '${this.#owner.id}' was terminated while it started`,
+    );
   }
 
   #watch(ref: ChildRef, process: Process | undefined): void {
@@ -135,28 +138,34 @@ export class Child {
   /** Takes it down, in order within its time, else at once; resolves when it is down. */
   halt(): Promise<void> {
     if (this.#halting !== undefined) return this.#halting;
-    this.#attempt += 1;
-    if (this.#process === undefined && this.#starting === undefined) return Promise.resolve();
+    if (this.#launch !== undefined) this.#launch.isVoid = true;
+    if (this.#process === undefined && this.#launch === undefined) return Promise.resolve();
     return (this.#halting = this.#bringDown());
   }
 
   async #bringDown(): Promise<void> {
     // The end that comes now is one that was asked for: #halting must be set when it is told.
     await Promise.resolve();
-    // What comes out of a start that has become void stops by itself: see #adopt.
-    if (this.#starting) await settledWithin(this.#starting, this.#timeoutFor(undefined));
+    // What comes out of a start that has become void stops by itself, however late: see #adopt.
+    if (this.#launch) {
+      await settledWithin(this.#launch.promise, this.#timeoutFor(undefined));
+      this.#launch.giveUp(this.#terminated());
+    }
     if (this.#process) await shutDown(this.#process, this.#timeoutFor(this.#process));
     this.#process = undefined;
-    this.#starting = undefined;
+    this.#launch = undefined;
     this.#halting = undefined;
   }
 
   /** Takes it down at once and synchronously. */
   kill(): void {
     const process = this.#process;
-    this.#attempt += 1;
+    const launch = this.#launch;
     this.#process = undefined;
     process?.kill('shutdown');
+    if (launch === undefined) return;
+    launch.isVoid = true;
+    launch.giveUp(this.#terminated());
   }
 
   /** Counts a restart that has succeeded. */

@@ -2,7 +2,7 @@
  * Calls that await their reply, and the timers that end the waiting. Calls of one millisecond with the same timeout share one timer; it is cleared when the last of
  * them is settled. `setTimeout` is looked up when it is needed, so that fake timers work.
  */
-import { performance } from 'node:perf_hooks';
+import { now } from './clock';
 import { CallTimeoutError } from './errors';
 import type { WaitingCall } from './mailbox';
 
@@ -40,8 +40,9 @@ export abstract class AwaitedReply {
       new Promise((resolve) => resolve(reply)).catch(() => {});
       return;
     }
-    this.settled();
+    // The promise first: whoever goes on then can ask again before the deadline is given up.
     fulfil(reply);
+    this.settled();
   }
 
   reject(error: Error): void {
@@ -159,7 +160,6 @@ const open = new Map<number, Deadline>();
 const idle: Deadline[] = [];
 const microtask = Promise.resolve();
 const nodeSetTimeout = setTimeout;
-const now = performance.now.bind(performance);
 
 /** The millisecond, by the clock that the timers go by: a test that has set `Date` alone leaves them as they are. */
 function moment(): number {

@@ -24,12 +24,21 @@ export class DeferredReplies {
   /**
    * Makes a promise that a reply settles, or with `CallTimeoutError` the timeout of the call. While a handler is under way nobody holds it: a
    * failure by then is no unhandled rejection, for the caller has a promise of his own.
+   *
+   * @param expired called where it was the timeout
    */
-  expect(serverId: string, { timeout, sentAt }: DeferredCall): [DeferredReply, Promise<unknown>] {
+  expect(
+    serverId: string,
+    { timeout, sentAt }: DeferredCall,
+    expired: () => void,
+  ): [DeferredReply, Promise<unknown>] {
     const id = nextId('gsm_reply');
     const promise = new Promise((resolve, reject) => {
       const left = Math.max(0, Math.min(timeout, timeout - (Date.now() - sentAt)));
-      const expire = (): void => this.reject({ _id: id }, new CallTimeoutError(serverId, timeout));
+      const expire = (): void => {
+        expired();
+        this.reject({ _id: id }, new CallTimeoutError(serverId, timeout));
+      };
       const timer = timeout === Infinity ? undefined : setTimeout(expire, left);
       this.#waiting.set(id, { resolve, reject, timer });
     });

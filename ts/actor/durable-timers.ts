@@ -88,7 +88,7 @@ export class DurableTimers {
     for (let id; (id = this.#heap.take(now)) !== undefined;) {
       const { entry } = this.#entries.get(id)!;
       this.#entries.delete(id);
-      const delivered = send(entry);
+      const delivered = this.#send(entry);
       // A process that is gone does not come back under its id; a name may be given again.
       if (entry.repeat !== undefined && (delivered || entry.targetRef.name !== undefined))
         this.#repeat(entry, entry.repeat, now);
@@ -97,6 +97,21 @@ export class DurableTimers {
     this.#timer = undefined;
     this.#wakesAt = Infinity;
     this.#wake();
+  }
+
+  /** Sends the message of a timer. @returns whether its target runs; it may refuse the message all the same */
+  #send(entry: TimerEntry): boolean {
+    const { targetRef, message } = entry;
+    const { name } = targetRef;
+    const ref: Ref | undefined = name === undefined ? targetRef : Registry.whereis(name);
+    if (ref === undefined) return false;
+    try {
+      GenServer.cast(ref, message);
+    } catch (error) {
+      if (error instanceof ServerNotRunningError) return false;
+      this.#report(toError(error), entry);
+    }
+    return true;
   }
 
   #repeat(entry: TimerEntry, repeat: number, now: number): void {
@@ -143,17 +158,5 @@ export class DurableTimers {
 
   #noted(done: Promise<void> | undefined, entry: TimerEntry): void {
     done?.catch((error: unknown) => this.#report(toError(error), entry));
-  }
-}
-
-/** Sends the message of a timer. @returns whether its target runs */
-function send({ targetRef, message }: TimerEntry): boolean {
-  const ref: Ref | undefined = targetRef.name === undefined ? targetRef : Registry.whereis(targetRef.name);
-  if (ref === undefined) return false;
-  try {
-    GenServer.cast(ref, message);
-    return true;
-  } catch (error) {
-    return !(error instanceof ServerNotRunningError);
   }
 }

@@ -9,7 +9,7 @@
  */
 import { ServerNotRunningError, toError } from './errors';
 import { GenServer } from './gen-server';
-import { checkText, FaultReporter, named } from './services';
+import { asked, checkText, FaultReporter, named } from './services';
 import { options as read } from './settings';
 import { TopicTrie, type Subscribed } from './topic-trie';
 import { isThenable } from './thenable';
@@ -76,10 +76,9 @@ export const EventBus = {
    */
   async start(options?: EventBusOptions): Promise<EventBusRef> {
     const { name } = read.object('options', options);
-    let self: EventBusRef | undefined;
     const faults = new FaultReporter();
-    const failed = (error: Error, event: Publication): void => faults.report(self!, error, event);
-    self = await GenServer.start<Bus, BusCall, Publication, unknown>(
+    const failed = (error: Error, event: Publication): void => faults.report(error, event);
+    const ref: EventBusRef = await GenServer.start<Bus, BusCall, Publication, unknown>(
       {
         init: () => new Bus(),
         handleCall: (message, bus) => [answer(message, bus, failed), bus],
@@ -90,7 +89,8 @@ export const EventBus = {
       },
       named(name),
     );
-    return self;
+    faults.begin(ref);
+    return ref;
   },
 
   /**
@@ -99,26 +99,21 @@ export const EventBus = {
    * @returns takes the subscription back; may be called again, and after the bus has stopped
    * @throws (rejects) ServerNotRunningError. TypeError `ERR_ACTOR_INVALID_TYPE`: the pattern is no string, the handler no function
    */
-  async subscribe<T = unknown>(
+  subscribe<T = unknown>(
     ref: EventBusRef,
     pattern: string,
     handler: EventBusHandler<T>,
   ): Promise<() => Promise<void>> {
-    checkText('pattern', pattern);
-    read.callback('handler', handler);
-    const subscription = (await GenServer.call(ref, {
-      type: 'subscribe',
-      pattern,
-      handler: handler as EventBusHandler,
-    })) as Subscription;
-    return async () => {
-      try {
-        await GenServer.call(ref, { type: 'unsubscribe', subscription });
-      } catch (error) {
-        // A bus that has stopped, or does so before this call has its turn, has no subscriptions any more.
-        if (!(error instanceof ServerNotRunningError)) throw error;
-      }
-    };
+    return asked(() => {
+      checkText('pattern', pattern);
+      read.callback('handler', handler);
+      const subscribed = GenServer.call(ref, {
+        type: 'subscribe',
+        pattern,
+        handler: handler as EventBusHandler,
+      }) as Promise<Subscription>;
+      return subscribed.then((subscription) => () => unsubscribe(ref, subscription));
+    });
   },
 
   /**
@@ -134,9 +129,11 @@ export const EventBus = {
    * Publishes an event and resolves when all its listeners have been called.
    * @throws (rejects) ServerNotRunningError, CallTimeoutError. TypeError `ERR_ACTOR_INVALID_TYPE`: the topic is no string
    */
-  async publishSync(ref: EventBusRef, topic: string, message?: unknown): Promise<void> {
-    checkText('topic', topic);
-    await GenServer.call(ref, { type: 'publish', topic, message });
+  publishSync(ref: EventBusRef, topic: string, message?: unknown): Promise<void> {
+    return asked(() => {
+      checkText('topic', topic);
+      return GenServer.call(ref, { type: 'publish', topic, message }) as Promise<void>;
+    });
   },
 
   /** How many subscriptions there are. */
@@ -159,6 +156,16 @@ export const EventBus = {
     return GenServer.stop(ref, reason);
   },
 } as const;
+
+function unsubscribe(ref: EventBusRef, subscription: Subscription): Promise<void> {
+  return GenServer.call(ref, { type: 'unsubscribe', subscription }).then(
+    () => {},
+    (error: unknown) => {
+      // A bus that has stopped, or does so before this call has its turn, has no subscriptions any more.
+      if (!(error instanceof ServerNotRunningError)) throw error;
+    },
+  );
+}
 
 function answer(message: BusCall, bus: Bus, failed: (error: Error, event: Publication) => void): unknown {
   switch (message.type) {

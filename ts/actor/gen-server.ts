@@ -2,6 +2,7 @@
  * GenServer: a state, and the functions that alone may touch it, one message at a time. A server is named by its reference and found by the `id` of that, so that a
  * reference can be kept, copied and made by hand.
  */
+import type { Behavior } from './behavior-process';
 import { AlreadyRegisteredError, InitializationError, ServerNotRunningError, toError } from './errors';
 import { serverEvents } from './lifecycle';
 import { link, unlink } from './links';
@@ -9,7 +10,7 @@ import { demonitor, monitor } from './monitors';
 import { findProcess, findServer, nextId } from './processes';
 import { Registry } from './registry';
 import { resetCount } from './resets';
-import { Server, type Behavior } from './server';
+import { Server } from './server';
 import { callTimeout, exitReason, idOf, options as reader, startSettings } from './settings';
 import { stopProcess } from './shutdown';
 import { isThenable } from './thenable';

@@ -6,7 +6,7 @@
  * a call rejects with that error, and any other event is reported as a lifecycle event `error`; the machine keeps its state and goes on.
  */
 import { GenServer } from './gen-server';
-import { named, required } from './services';
+import { asked, named, required } from './services';
 import { milliseconds, options as read } from './settings';
 import type { DeferredCall } from './deferred-replies';
 import { StateMachine, type MachineCast } from './state-machine';
@@ -90,13 +90,15 @@ export const GenStateMachine = {
    * @typeParam R the type of that value: taken from where the result is used, or given with all the others, for the event is checked by them
    * @throws (rejects) what the handler throws; ServerNotRunningError, also where the machine ends before it replies; CallTimeoutError
    */
-  async callWithReply<R, S extends string, E, D>(
+  callWithReply<R, S extends string, E, D>(
     ref: StateMachineRef<S, E, D>,
     event: NoInfer<E>,
     timeout?: number,
   ): Promise<R> {
-    const call = { timeout: milliseconds('timeout', timeout, DEFAULTS.CALL_TIMEOUT), sentAt: Date.now() };
-    return ask<E, R>(ref, { type: 'request', event, call }, call);
+    return asked(() => {
+      const call = { timeout: milliseconds('timeout', timeout, DEFAULTS.CALL_TIMEOUT), sentAt: Date.now() };
+      return ask<E, R>(ref, { type: 'request', event, call }, call);
+    });
   },
 
   /**

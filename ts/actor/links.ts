@@ -20,6 +20,9 @@ import type { ExitReason, LinkRef, Ref } from './types';
 /** The links of each process, by its id. */
 const links = new Map<string, Set<LinkRef>>();
 const byId = new Map<string, LinkRef>();
+/** Links that were taken back before this thread knew of them, the latest. */
+const released = new Set<string>();
+const RELEASED_KEPT = 1024;
 
 interface Exit {
   readonly from: string;
@@ -51,9 +54,11 @@ export function link(ref1: Ref, ref2: Ref): LinkRef {
 
 /** Takes a link back; one that is gone already is no error. */
 export function unlink(linkRef: LinkRef): void {
-  options.object('linkRef', linkRef);
-  releaseLink(linkRef.linkId);
-  for (const id of [idOf(linkRef.ref1, 'linkRef.ref1'), idOf(linkRef.ref2, 'linkRef.ref2')]) {
+  const { linkId, ref1, ref2 } = (linkRef ?? {}) as Partial<LinkRef>;
+  if (typeof linkId !== 'string') throw options.type('linkRef', linkRef, 'what link has given');
+  const ids = [idOf(ref1!, 'linkRef.ref1'), idOf(ref2!, 'linkRef.ref2')];
+  releaseLink(linkId);
+  for (const id of ids) {
     if (!isLocal(id)) remoteProcesses()?.unlink(id, linkRef);
   }
 }
@@ -61,7 +66,7 @@ export function unlink(linkRef: LinkRef): void {
 /** Keeps a link, where one of the two processes is of this thread. */
 export function holdLink(made: LinkRef): void {
   const ids = [made.ref1.id, made.ref2.id];
-  if (byId.has(made.linkId) || !ids.some(isLocal)) return;
+  if (byId.has(made.linkId) || released.delete(made.linkId) || !ids.some(isLocal)) return;
   byId.set(made.linkId, made);
   for (const id of ids) {
     attach(id, made);
@@ -70,20 +75,27 @@ export function holdLink(made: LinkRef): void {
   }
 }
 
-/** Forgets a link. */
+/** Forgets a link, or where it is not known yet, will not know it. */
 export function releaseLink(linkId: string): void {
+  if (forget(linkId)) return;
+  released.add(linkId);
+  if (released.size > RELEASED_KEPT) released.delete(released.values().next().value!);
+}
+
+function forget(linkId: string): boolean {
   const found = byId.get(linkId);
-  if (found === undefined) return;
+  if (found === undefined) return false;
   byId.delete(linkId);
   detach(found.ref1.id, found);
   detach(found.ref2.id, found);
+  return true;
 }
 
 function ended(id: string, reason: ExitReason): void {
   const known = links.get(id);
   if (known === undefined) return;
   const broken = [...known];
-  for (const { linkId } of broken) releaseLink(linkId);
+  for (const { linkId } of broken) forget(linkId);
   if (reason === 'normal') return;
   const peers = new Set(broken.map(({ ref1, ref2 }) => (ref1.id === id ? ref2.id : ref1.id)));
   for (const to of [...peers].toReversed()) waiting.push({ from: id, to, reason });
@@ -121,4 +133,5 @@ setLinkBreaker(ended);
 onReset(() => {
   links.clear();
   byId.clear();
+  released.clear();
 });

@@ -63,6 +63,7 @@ export abstract class LocalProcess implements OwnServer {
   ): Promise<unknown> | undefined;
   abstract cast(message: unknown): void;
   abstract deliver(message: unknown): void;
+  abstract report(error: Error, message: unknown): void;
   abstract exit(signal: ExitSignal): void;
   abstract stop(reason: ExitReason): Promise<void>;
   abstract kill(reason: ExitReason): void;

@@ -1,6 +1,6 @@
 /**
- * The messages that wait for one server: first in, first out, O(1) to add, to take and to withdraw. A list of chunks, so that no message is ever
- * moved and what was handled can be collected. A withdrawn call stays as a mark until it is reached, or until the marks outnumber the messages.
+ * The messages that wait for one server: first in, first out, O(1) to add, to take, to withdraw and to drop the oldest. A list of chunks, so that what was handled can
+ * be collected. What is withdrawn or dropped stays as a mark until it is reached, or until the marks outnumber the messages.
  */
 
 /** What stands before a message: one of these, or the call that awaits its reply. */
@@ -39,6 +39,10 @@ export class Mailbox<Call extends WaitingCall> {
   private tail = this.head;
   private at = 0;
   private taken: unknown;
+  /** Where the last call or cast was dropped, so many messages behind the head: before that is no other. `undefined`: at the head. */
+  private dropped: Chunk | undefined;
+  private droppedAt = 0;
+  private behind = 0;
 
   /** How many calls and casts wait. */
   get load(): number {
@@ -87,22 +91,28 @@ export class Mailbox<Call extends WaitingCall> {
 
   /** Drops the call or cast that has waited longest and returns its envelope; `undefined` where there is none. */
   dropOldest(): Envelope<Call> | undefined {
-    this.skipMarks();
     if (this.load === 0) return undefined;
-    let { at } = this;
-    for (let chunk: Chunk | undefined = this.head; chunk !== undefined; chunk = chunk.next) {
+    this.skipMarks();
+    let chunk = this.dropped ?? this.head;
+    let at = this.dropped === undefined ? this.at : this.droppedAt;
+    for (;;) {
+      if (at === chunk.items.length) {
+        chunk = chunk.next!;
+        at = 0;
+      }
       const { items } = chunk;
-      for (; at < items.length; at += 2) {
-        const envelope = items[at] as Envelope<Call>;
-        if (isMark(envelope) || isOther(envelope)) continue;
+      const envelope = items[at] as Envelope<Call>;
+      if (!isMark(envelope) && !isOther(envelope)) {
+        this.dropped = chunk;
+        this.droppedAt = at;
         items[at] = DROPPED;
         items[at + 1] = undefined;
         this.marked();
         return envelope;
       }
-      at = 0;
+      at += 2;
+      this.behind += 1;
     }
-    return undefined;
   }
 
   /** Moves the head past marks: what is dropped one after another must not be looked at again and again. */
@@ -115,6 +125,8 @@ export class Mailbox<Call extends WaitingCall> {
 
   private advance(): void {
     this.at += 2;
+    if (this.behind > 0) this.behind -= 1;
+    else this.dropped = undefined;
     if (this.at === this.head.items.length) this.dropHead();
   }
 
@@ -137,6 +149,8 @@ export class Mailbox<Call extends WaitingCall> {
     this.head = { items: [], next: undefined };
     this.tail = this.head;
     this.at = 0;
+    this.behind = 0;
+    this.dropped = undefined;
     this.marks = 0;
     for (; chunk !== undefined; chunk = chunk.next) {
       const { items } = chunk;

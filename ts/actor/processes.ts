@@ -45,6 +45,8 @@ export interface OwnServer extends ServerProcess {
   answer(message: unknown, timeout: number, ticket: number, answers: Answers): Promise<unknown> | undefined;
   /** A cast that has come from another thread. */
   deliver(message: unknown): void;
+  /** Tells of a message that could not be handled and whose sender is not there to be thrown at. */
+  report(error: Error, message: unknown): void;
   /** A linked process has ended: takes that as a message where it traps exits, else ends at once. */
   exit(signal: ExitSignal): void;
 }
@@ -84,6 +86,10 @@ let remote: RemoteProcesses | undefined;
 let connect: (() => void) | undefined;
 let stampedAt = -1;
 let stamp = '';
+/** The latest time that an id has had. */
+let latest = -1;
+/** No id has an earlier time: those from before the last reset do. */
+let earliest = 0;
 
 /** The process of this id: of this thread, or of another. */
 export function findProcess(id: string): Process | undefined {
@@ -119,6 +125,7 @@ export function isLocal(id: string): boolean {
 
 /** What this thread knows of others; `undefined` where it is not connected with any. */
 export function remoteProcesses(): RemoteProcesses | undefined {
+  connectThreads();
   return remote;
 }
 
@@ -183,14 +190,15 @@ export function setRemoteProcesses(given: RemoteProcesses, slots: SlotSource): v
 
 /**
  * A new id, `<prefix>_<n>_<time in base 36>`; in a worker the time is followed by `t` and the thread's number, so that no two threads of a program make
- * the same.
+ * the same. After a reset `n` counts from 1 again, with later times.
  */
 export function nextId(prefix: string): string {
   const count = (counts.get(prefix) ?? 0) + 1;
   counts.set(prefix, count);
-  const now = Date.now();
+  const now = Math.max(Date.now(), earliest);
   if (now !== stampedAt) {
     stampedAt = now;
+    if (now > latest) latest = now;
     stamp = now.toString(36) + thread;
   }
   return `${prefix}_${count}_${stamp}`;
@@ -215,4 +223,5 @@ function tellEnd(id: string, reason: ExitReason): void {
 
 onReset(() => {
   counts.clear();
+  earliest = latest + 1;
 });

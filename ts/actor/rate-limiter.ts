@@ -6,7 +6,7 @@
 import { RateLimitExceededError } from './errors';
 import { GenServer } from './gen-server';
 import { LocalRateWindow, type RateLimitResult, type RateWindow } from './rate-window';
-import { checkText, named, required } from './services';
+import { asked, checkText, named, required } from './services';
 import { options as read } from './settings';
 import type * as SharedRates from './shared-rate-window';
 import type { ExitReason, GenServerRef } from './types';
@@ -78,8 +78,8 @@ export const RateLimiter = {
    * @param cost units, default 1
    * @throws (rejects) ServerNotRunningError. TypeError `ERR_ACTOR_INVALID_TYPE`, RangeError `ERR_ACTOR_OUT_OF_RANGE`: key or cost
    */
-  async check(ref: RateLimiterRef, key: string, cost?: number): Promise<RateLimitResult> {
-    return (await GenServer.call(ref, request('check', key, cost))) as RateLimitResult;
+  check(ref: RateLimiterRef, key: string, cost?: number): Promise<RateLimitResult> {
+    return ask(ref, 'check', key, cost);
   },
 
   /**
@@ -87,10 +87,11 @@ export const RateLimiter = {
    * @param cost units, default 1; all are counted, or none
    * @throws (rejects) RateLimitExceededError: it is not allowed. What `check` does
    */
-  async consume(ref: RateLimiterRef, key: string, cost?: number): Promise<RateLimitResult> {
-    const result = (await GenServer.call(ref, request('consume', key, cost))) as RateLimitResult;
-    if (!result.allowed) throw new RateLimitExceededError(key, result.retryAfterMs);
-    return result;
+  consume(ref: RateLimiterRef, key: string, cost?: number): Promise<RateLimitResult> {
+    return ask(ref, 'consume', key, cost).then((result) => {
+      if (!result.allowed) throw new RateLimitExceededError(key, result.retryAfterMs);
+      return result;
+    });
   },
 
   /** What counts for a key now; `allowed` is whether anything is left, `retryAfterMs` always 0. */
@@ -127,9 +128,17 @@ export const RateLimiter = {
   },
 } as const;
 
-function request(type: 'check' | 'consume', key: string, cost: number | undefined): LimiterCall {
-  checkText('key', key);
-  return { type, key, cost: cost === undefined ? 1 : read.integer('cost', cost, 1, { min: 0 }) };
+function ask(
+  ref: RateLimiterRef,
+  type: 'check' | 'consume',
+  key: string,
+  cost: number | undefined,
+): Promise<RateLimitResult> {
+  return asked(() => {
+    checkText('key', key);
+    const call = { type, key, cost: read.integer('cost', cost, 1, { min: 0 }) };
+    return GenServer.call(ref, call) as Promise<RateLimitResult>;
+  });
 }
 
 function answer(message: LimiterCall, window: RateWindow): unknown {

@@ -3,6 +3,7 @@
  * anybody else hears of that end. `setRemoteNames` connects
  * the names of this thread with those of others.
  */
+import { describe } from '../options';
 import { AlreadyRegisteredError, NotRegisteredError, ServerNotRunningError } from './errors';
 import { connectThreads, findProcess, isLocal, watchEnds } from './processes';
 import { onReset } from './resets';
@@ -73,17 +74,17 @@ function lookup<State = unknown, CallMsg = any, CastMsg = any, CallReply = unkno
   name: string,
 ): GenServerRef<State, CallMsg, CastMsg, CallReply> {
   const ref = whereis<State, CallMsg, CastMsg, CallReply>(name);
-  if (ref === undefined) throw new NotRegisteredError(name);
+  if (ref === undefined) throw new NotRegisteredError(isName(name) ? name : describe(name));
   return ref;
 }
 
-/** As `lookup`, but `undefined` where no process has that name. */
+/** As `lookup`, but `undefined` where no process has that name; none has one that is no string. */
 // oxlint-disable-next-line typescript/no-explicit-any, typescript/no-unnecessary-type-parameters
 function whereis<State = unknown, CallMsg = any, CastMsg = any, CallReply = unknown>(
   name: string,
 ): GenServerRef<State, CallMsg, CastMsg, CallReply> | undefined {
   const ref = names.get(name);
-  if (ref !== undefined) return ref;
+  if (ref !== undefined || !isName(name)) return ref;
   connectThreads();
   const id = remote?.whereis(name);
   return id === undefined ? undefined : { id };
@@ -91,6 +92,7 @@ function whereis<State = unknown, CallMsg = any, CastMsg = any, CallReply = unkn
 
 /** Takes a name away; one that nobody has is no error. */
 function unregister(name: string): void {
+  if (!isName(name)) return;
   const id = names.get(name)?.id;
   connectThreads();
   remote?.take(name, id);
@@ -103,6 +105,11 @@ export function forgetName(name: string, id: string): void {
   names.delete(name);
   const known = byId.get(id);
   if (known?.delete(name) && known.size === 0) byId.delete(id);
+}
+
+/** The native table of names takes nothing else. */
+function isName(name: unknown): name is string {
+  return typeof name === 'string';
 }
 
 /** Whether a process has that name. */

@@ -3,8 +3,8 @@
  * `setImmediate`, so that timers and I/O get their turn however flooded the servers are. The clock is looked at every 16 messages, and more often at
  * the beginning of a slice and while handlers are slow.
  */
-import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
+import { now } from './clock';
 
 /** One that has messages to handle. */
 export interface Runnable {
@@ -24,7 +24,6 @@ const SLOW_MS = 1;
 
 // Taken once, at the load: a test that replaces timers must not stop the servers.
 const nextTurn = setImmediate;
-const now = performance.now.bind(performance);
 const microtask = Promise.resolve();
 
 /** A queue in an array that is used again: `next` is the first in it, `end` is behind the last. */

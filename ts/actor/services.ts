@@ -1,6 +1,9 @@
-/** What the services and small processes share: checks of what is given to them, and how faults of what they run are reported. */
+/**
+ * What the services and small processes share: checks of what is given to them, how they ask their servers, and how faults of what they run
+ * are reported.
+ */
 import { count, ERRORS, LAST_FAULT_AT, setCounter } from './counters';
-import { reportFault, serverEvents } from './lifecycle';
+import { Faults } from './lifecycle';
 import { findProcess } from './processes';
 import { options as read } from './settings';
 import type { Ref } from './types';
@@ -20,6 +23,18 @@ export function named(name: string | undefined): { name?: string } {
   return name === undefined ? {} : { name };
 }
 
+/**
+ * What `ask` returns, as a rule the promise of a call; what it throws rejects. A service gives its caller that very promise, or what `then` makes
+ * of it, and awaits none itself: by who awaits it the server knows whether one of its own handlers does.
+ */
+export function asked<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return ask();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 /** What `promise` settles to, or after `ms` milliseconds what `late` returns or throws. `setTimeout` is looked up with each call. */
 export function within<T, L>(promise: Promise<T>, ms: number, late: () => L): Promise<T | L> {
   if (ms === Infinity) return promise;
@@ -36,20 +51,32 @@ export function within<T, L>(promise: Promise<T>, ms: number, late: () => L): Pr
 }
 
 /**
- * Reports faults of one process that have no caller to go to: as its lifecycle events `error`, or, the first one, as a warning where nobody
- * listens.
+ * Counts and reports faults of one process that have no caller to go to, as `Faults` does. Those that are met before its start has given the
+ * reference are told then.
  */
 export class FaultReporter {
-  #warned = false;
+  readonly #faults = new Faults();
+  readonly #early: [error: Error, message: unknown][] = [];
+  #ref: Ref | undefined;
 
-  report(ref: Ref, error: Error, message: unknown): void {
+  /** Makes the process known. */
+  begin(ref: Ref): void {
+    this.#ref = ref;
+    for (const [error, message] of this.#early.splice(0)) this.#tell(ref, error, message);
+  }
+
+  /** @param message what was being handled */
+  report(error: Error, message: unknown): void {
+    if (this.#ref === undefined) this.#early.push([error, message]);
+    else this.#tell(this.#ref, error, message);
+  }
+
+  #tell(ref: Ref, error: Error, message: unknown): void {
     const process = findProcess(ref.id);
     if (process !== undefined) {
       count(process.slot, ERRORS);
       setCounter(process.slot, LAST_FAULT_AT, Date.now());
     }
-    const heard = serverEvents.listened;
-    reportFault(ref, error, message, !this.#warned);
-    this.#warned ||= !heard;
+    this.#faults.report(ref, error, message);
   }
 }

@@ -31,6 +31,8 @@ export type MachineCast<E> =
 interface Entry<E> {
   readonly event: E | TimeoutEvent;
   readonly from: DeferredReply | undefined;
+  /** Its sender waits no longer, so it is not handled any more. */
+  expired?: boolean;
 }
 
 /** A machine: what the server that runs it keeps. */
@@ -43,11 +45,11 @@ export class StateMachine<S extends string, E, D> {
   readonly #faults = new FaultReporter();
   /** Events to be handled before the next message; the next one is the last. */
   readonly #next: Entry<E>[] = [];
-  #postponed: Entry<E>[] = [];
+  readonly #postponed = new Set<Entry<E>>();
   #ref: GenServerRef<unknown, never, MachineCast<E>> | undefined;
   /** Timeouts whose time was over before `attach`. */
   readonly #early: Timeout[] = [];
-  /** Why the machine has decided to stop. */
+  /** Why the machine has decided to stop, or has ended. */
   #stopped: ExitReason | undefined;
 
   constructor(behavior: StateMachineBehavior<S, E, D>, init: StateMachineInit<S, D>) {
@@ -67,12 +69,13 @@ export class StateMachine<S extends string, E, D> {
 
   /** Gives the machine up: it could not be started. */
   abandon(): void {
-    this.#timeouts.cancelAll();
+    this.#close('shutdown');
   }
 
   /** Makes the server known that runs the machine. */
   attach(ref: GenServerRef<unknown, never, MachineCast<E>>): void {
     this.#ref = ref;
+    this.#faults.begin(ref);
     this.#stopIfDecided();
     for (const timeout of this.#early.splice(0)) this.#fire(timeout);
   }
@@ -85,10 +88,15 @@ export class StateMachine<S extends string, E, D> {
 
   /** Handles an event whose sender waits for a reply, and returns the promise of it. */
   *request(event: E, call: DeferredCall): Steps<{ readonly reply: Promise<unknown> }> {
-    const [from, reply] = this.#replies.expect(this.#ref?.id ?? '', call);
+    const expired = (): void => {
+      entry.expired = true;
+      this.#postponed.delete(entry);
+    };
+    const [from, reply] = this.#replies.expect(this.#ref?.id ?? '', call, expired);
+    const entry: Entry<E> = { event, from };
     this.#timeouts.cancel('event_timeout');
     try {
-      yield* this.#settle({ event, from });
+      yield* this.#settle(entry);
     } catch (error) {
       this.#replies.forget(from);
       throw error;
@@ -103,7 +111,7 @@ export class StateMachine<S extends string, E, D> {
 
   /** Cleans up; the server ends. */
   end(reason: ExitReason): void | Promise<void> {
-    this.#timeouts.cancelAll();
+    this.#close(reason);
     this.#replies.rejectAll(new ServerNotRunningError(this.#ref?.id ?? ''));
     return this.#behavior.terminate?.(reason, this.state, this.data);
   }
@@ -129,7 +137,11 @@ export class StateMachine<S extends string, E, D> {
   }
 
   #nextEntry(): Entry<E> | undefined {
-    return this.#stopped === undefined ? this.#next.pop() : undefined;
+    if (this.#stopped !== undefined) return undefined;
+    let entry: Entry<E> | undefined;
+    do entry = this.#next.pop();
+    while (entry?.expired);
+    return entry;
   }
 
   *#handle(entry: Entry<E>): Steps<void> {
@@ -157,7 +169,7 @@ export class StateMachine<S extends string, E, D> {
         this.#act(result.actions);
         break;
       case 'postpone':
-        this.#postponed.push(entry);
+        if (!entry.expired) this.#postponed.add(entry);
         break;
       case 'stop':
         this.#stopped = exitReason(result.reason, 'normal');
@@ -185,19 +197,25 @@ export class StateMachine<S extends string, E, D> {
 
   /** Lets the postponed events come again. */
   #replay(): void {
-    for (let at = this.#postponed.length - 1; at >= 0; at--) this.#next.push(this.#postponed[at]!);
-    this.#postponed = [];
+    for (const entry of [...this.#postponed].toReversed()) this.#next.push(entry);
+    this.#postponed.clear();
   }
 
   /** An event that nobody waits for has met a fault; or somebody waits for its reply. */
   #fail(entry: Entry<E>, error: Error): void {
     if (entry.from !== undefined) this.#replies.reject(entry.from, error);
-    else if (this.#ref !== undefined) this.#faults.report(this.#ref, error, entry.event);
+    else this.#faults.report(error, entry.event);
   }
 
   #fire(timeout: Timeout): void {
     if (this.#ref === undefined) this.#early.push(timeout);
     else if (GenServer.isRunning(this.#ref)) GenServer.cast(this.#ref, { type: 'timeout', timeout });
+  }
+
+  /** A handler that is under way is the last, and no timeout is set any more. */
+  #close(reason: ExitReason): void {
+    this.#stopped ??= reason;
+    this.#timeouts.close();
   }
 
   #stopIfDecided(): void {

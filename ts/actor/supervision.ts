@@ -27,6 +27,8 @@ import {
   SupervisorNotFoundError,
   toError,
 } from './errors';
+import { currentServer } from './handling';
+import { noteStarting, type Starting } from './launch';
 import { Lifecycle } from './lifecycle';
 import { addProcess, findProcess, nextId, removeProcess, type Process } from './processes';
 import { Registry } from './registry';
@@ -47,7 +49,7 @@ export const supervisorEvents = new Lifecycle();
 
 type Status = 'starting' | 'running' | 'stopping' | 'ended';
 
-export class Supervision implements Process, ChildOwner {
+export class Supervision implements Process, ChildOwner, Starting {
   readonly kind = 'supervisor';
   readonly id = nextId('supervisor');
   readonly ref: SupervisorRef = { id: this.id };
@@ -105,6 +107,7 @@ export class Supervision implements Process, ChildOwner {
   async start(): Promise<void> {
     const { name, children } = this.#options;
     addProcess(this);
+    noteStarting(this);
     try {
       if (name !== undefined && Registry.isRegistered(name)) throw new AlreadyRegisteredError(name);
       for (const spec of children) this.#add(new Child(this, spec));
@@ -128,7 +131,8 @@ export class Supervision implements Process, ChildOwner {
 
   stop(reason: ExitReason): Promise<void> {
     if (this.#status === 'ended') return Promise.resolve();
-    return (this.#stopping ??= this.#shutDown(reason));
+    this.#stopping ??= this.#shutDown(reason);
+    return unlessAwaitedWithin(this, this.#stopping);
   }
 
   async #shutDown(reason: ExitReason): Promise<void> {
@@ -143,6 +147,10 @@ export class Supervision implements Process, ChildOwner {
     this.#status = 'stopping';
     for (const child of [...this.#children.values()].toReversed()) child.kill();
     this.#end(reason);
+  }
+
+  abandon(): void {
+    if (!this.#hasStarted) this.kill('shutdown');
   }
 
   #giveUp(): void {
@@ -186,6 +194,12 @@ export class Supervision implements Process, ChildOwner {
     return this.#children.get(id)?.info;
   }
 
+  /** Whether the process of this id is one of its children, or below one. */
+  holds(id: string): boolean {
+    for (const { process } of this.#children.values()) if (isWithin(id, process)) return true;
+    return false;
+  }
+
   get childCount(): number {
     let count = 0;
     for (const child of this.#children.values()) if (child.ref !== undefined) count += 1;
@@ -210,9 +224,11 @@ export class Supervision implements Process, ChildOwner {
   }
 
   /** Takes a child down for good; a start of it that is under way becomes void. */
-  async terminateChild(id: string): Promise<void> {
+  terminateChild(id: string): Promise<void> {
     const child = this.#childOf(id);
-    await (child.leaving ??= this.#takeDown(child));
+    const { process } = child;
+    child.leaving ??= this.#takeDown(child);
+    return unlessAwaitedWithin(process, child.leaving);
   }
 
   async #takeDown(child: Child): Promise<void> {
@@ -222,10 +238,12 @@ export class Supervision implements Process, ChildOwner {
   }
 
   /** Takes a child down and starts it again; several at a time share one restart, also with one that is under way because of a fault. */
-  async restartChild(id: string): Promise<ChildRef> {
+  restartChild(id: string): Promise<ChildRef> {
     const child = this.#childOf(id);
     if (child.leaving) throw new ChildNotFoundError(this.id, id);
-    return child.restarting ?? child.starting ?? (child.restarting = this.#restartByHand(child));
+    const { process } = child;
+    const restarted = child.restarting ?? child.starting ?? (child.restarting = this.#restartByHand(child));
+    return unlessAwaitedWithin(process, restarted);
   }
 
   async #restartByHand(child: Child): Promise<ChildRef> {
@@ -318,4 +336,16 @@ export class Supervision implements Process, ChildOwner {
 export function findSupervision(id: string): Supervision | undefined {
   const process = findProcess(id);
   return process instanceof Supervision ? process : undefined;
+}
+
+/** Whether the process of this id is `process`, or below it. */
+function isWithin(id: string, process: Process | undefined): boolean {
+  return process?.id === id || (process instanceof Supervision && process.holds(id));
+}
+
+/** The promise `down` that `process` ends. A handler of it, or of what is below it, must not await that, since it is itself awaited. */
+function unlessAwaitedWithin<T>(process: Process | undefined, down: Promise<T>): Promise<T> {
+  const server = currentServer();
+  if (server === undefined || !isWithin(server.id, process)) return down;
+  return server.guard(down, 'its supervisor ends it when the handler has ended; do not await that there');
 }

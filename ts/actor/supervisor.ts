@@ -5,12 +5,13 @@
  * - Supervisors nest: the `start` of a child may give the reference of another supervisor.
  * - A supervisor that needs more restarts than its intensity allows stops its children and ends with `MaxRestartsExceededError`. The supervisor above it
  *   sees a fault of its child. At the top `Supervisor.whenTerminated` rejects with it; where nobody has asked for that, it is an unhandled rejection.
- * - What has been stopped, terminated or restarted leaves nothing behind: a start that is under way is waited for, and what comes out of it is stopped.
+ * - What has been stopped, terminated or restarted leaves nothing behind: a start that is under way is waited for, and what comes out of it, however late, is stopped.
  *
  * A supervisor lives in the thread that has started it; its children may be servers of other threads.
  */
 import { SupervisorNotFoundError } from './errors';
 import { findProcess } from './processes';
+import { asked } from './services';
 import { idOf, options as read } from './settings';
 import { stopProcess } from './shutdown';
 import { findSupervision, Supervision, supervisorEvents } from './supervision';
@@ -44,6 +45,7 @@ export const Supervisor = {
    * calls resolve when it is down; one for a supervisor that has ended, at once. A server that `ref` names is stopped as `GenServer.stop` does.
    *
    * @param reason default `'normal'`
+   * @throws DeadlockError a handler of a server below it awaits this; it takes effect when that handler has ended
    */
   stop(ref: SupervisorRef, reason?: ExitReason): Promise<void> {
     return stopProcess(ref, reason);
@@ -55,9 +57,10 @@ export const Supervisor = {
    * Stops a child with reason `'shutdown'` and forgets it. A start of it that is under way is waited for, as long as its `shutdownTimeout`, and comes to nothing.
    *
    * @throws SupervisorNotFoundError, ChildNotFoundError
+   * @throws DeadlockError a handler of the child, or of what is below it, awaits this; it takes effect when that handler has ended
    */
-  async terminateChild(ref: SupervisorRef, childId: string): Promise<void> {
-    await supervisionOf(ref).terminateChild(childId);
+  terminateChild(ref: SupervisorRef, childId: string): Promise<void> {
+    return asked(() => supervisionOf(ref).terminateChild(childId));
   },
 
   /**
@@ -66,9 +69,10 @@ export const Supervisor = {
    *
    * @returns the new reference
    * @throws SupervisorNotFoundError, ChildNotFoundError
+   * @throws DeadlockError as `terminateChild`
    */
-  async restartChild(ref: SupervisorRef, childId: string): Promise<ChildRef> {
-    return supervisionOf(ref).restartChild(childId);
+  restartChild(ref: SupervisorRef, childId: string): Promise<ChildRef> {
+    return asked(() => supervisionOf(ref).restartChild(childId));
   },
 
   /**
@@ -132,7 +136,7 @@ export const Supervisor = {
  * @throws SupervisorNotFoundError there is no such supervisor, or it has begun to end
  * @throws DuplicateChildError there is a child of that id, or one is being started or terminated
  * @throws InvalidSimpleOneForOneConfigError a description where arguments are needed, or the other way round
- * @throws NoizylabError `ERR_ACTOR_CHILD_TERMINATED`: the child or its supervisor was stopped in the meantime
+ * @throws NoizylabError `ERR_ACTOR_CHILD_TERMINATED`: the child or its supervisor was stopped in the meantime; where `start` hangs, after `shutdownTimeout`
  */
 function startChild<R extends Ref>(ref: SupervisorRef, spec: ChildSpec<R>): Promise<R>;
 function startChild(ref: SupervisorRef, args: readonly unknown[]): Promise<ChildRef>;

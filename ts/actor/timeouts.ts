@@ -19,19 +19,20 @@ interface SetTimeout extends Timeout {
 export class Timeouts {
   readonly #fire: (timeout: Timeout) => void;
   readonly #set = new Map<string, SetTimeout>();
+  #closed = false;
 
   /** @param fire called when the time of a timeout is over; it counts as set until `take` */
   constructor(fire: (timeout: Timeout) => void) {
     this.#fire = fire;
   }
 
-  /** Sets a timeout in place of the one of the same kind and name; a time of `Infinity` only cancels that. */
+  /** Sets a timeout in place of the one of the same kind and name; a time of `Infinity` only cancels that. Does nothing after `close`. */
   set(action: TimeoutAction): void {
     const { time } = action;
     const name = action.type === 'generic_timeout' ? action.name : undefined;
     const key = keyOf(action.type, name);
     this.cancel(key);
-    if (time === Infinity) return;
+    if (time === Infinity || this.#closed) return;
     const timeout: SetTimeout = {
       key,
       event: { type: 'timeout', timeoutType: action.type, name, event: action.event },
@@ -54,7 +55,9 @@ export class Timeouts {
     return this.#set.get(timeout.key) === timeout && this.#set.delete(timeout.key);
   }
 
-  cancelAll(): void {
+  /** Cancels all, for good. */
+  close(): void {
+    this.#closed = true;
     for (const { timer } of this.#set.values()) clearTimeout(timer);
     this.#set.clear();
   }

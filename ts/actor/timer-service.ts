@@ -12,7 +12,7 @@
 import { LONGEST_TIMER } from './deadlines';
 import { DurableTimers } from './durable-timers';
 import { GenServer } from './gen-server';
-import { FaultReporter, named, required } from './services';
+import { asked, FaultReporter, named, required } from './services';
 import { idOf, options as read } from './settings';
 import type { StorageAdapter } from './storage';
 import { TimerStore } from './timer-store';
@@ -54,12 +54,7 @@ export const TimerService = {
     });
     const store = adapter === undefined ? undefined : new TimerStore(checkedAdapter(adapter));
     const faults = new FaultReporter();
-    let self: TimerServiceRef | undefined;
-    const early: [Error, unknown][] = [];
-    const timers = new DurableTimers(store, interval, (error, entry) => {
-      if (self === undefined) early.push([error, entry]);
-      else faults.report(self, error, entry);
-    });
+    const timers = new DurableTimers(store, interval, (error, entry) => faults.report(error, entry));
     const ref: TimerServiceRef = await GenServer.start<DurableTimers, TimerCall, TimerCast, unknown>(
       {
         init: async () => {
@@ -75,8 +70,7 @@ export const TimerService = {
       },
       { ...named(name), ...(initTimeout === undefined ? {} : { initTimeout }) },
     );
-    self = ref;
-    for (const [error, entry] of early) faults.report(ref, error, entry);
+    faults.begin(ref);
     if (GenServer.isRunning(ref)) timers.begin(() => GenServer.cast(ref, { type: 'tick' }));
     return ref;
   },
@@ -89,22 +83,24 @@ export const TimerService = {
    * @throws (rejects) what the storage rejects with: there is no such timer then. ServerNotRunningError. TypeError `ERR_ACTOR_INVALID_TYPE`, RangeError
    * `ERR_ACTOR_OUT_OF_RANGE`: an argument
    */
-  async schedule(
+  schedule(
     ref: TimerServiceRef,
     target: Ref | string,
     message: unknown,
     delayMs: number,
     options?: ScheduleOptions,
   ): Promise<string> {
-    const targetRef =
-      typeof target === 'string'
-        ? { id: '', name: read.text('target', target) }
-        : { id: idOf(target, 'target') };
-    const given = read.object('options', options).repeat;
-    const repeat = given === undefined ? undefined : read.number('repeat', given, 0, { min: 1 });
-    const delay = read.number('delayMs', required(delayMs), 0, { min: 0 });
-    const call = { type: 'schedule', targetRef, message, delayMs: delay, repeat } as const;
-    return (await GenServer.call(ref, call)) as string;
+    return asked(() => {
+      const targetRef =
+        typeof target === 'string'
+          ? { id: '', name: read.text('target', target) }
+          : { id: idOf(target, 'target') };
+      const given = read.object('options', options).repeat;
+      const repeat = given === undefined ? undefined : read.number('repeat', given, 0, { min: 1 });
+      const delay = read.number('delayMs', required(delayMs), 0, { min: 0 });
+      const call = { type: 'schedule', targetRef, message, delayMs: delay, repeat } as const;
+      return GenServer.call(ref, call) as Promise<string>;
+    });
   },
 
   /**

@@ -1,5 +1,6 @@
 /**
- * The timers of a timer service in a user's storage: a record for each, under `durable_timer:<id>`.
+ * The timers of a timer service in a user's storage: a record for each, under `durable_timer:<id>`. One with the id of another is none of them,
+ * for it could never be taken out again.
  *
  * What is done to one record happens in the order in which it was asked for; different records do not wait for each other.
  */
@@ -29,9 +30,9 @@ export class TimerStore {
     this.#adapter = adapter;
   }
 
-  /** Reads all records. Rejects where they cannot be listed. */
+  /** Reads all records, each once. Rejects where they cannot be listed. */
   async load(): Promise<Found> {
-    const keys = await this.#adapter.listKeys(PREFIX);
+    const keys = [...new Set(await this.#adapter.listKeys(PREFIX))];
     const found: Found = { entries: [], broken: [] };
     for (let at = 0; at < keys.length; at += READS)
       await Promise.all(keys.slice(at, at + READS).map((key) => this.#read(key, found)));
@@ -60,7 +61,7 @@ export class TimerStore {
     try {
       const record = await this.#adapter.load<TimerEntry>(key);
       // It may have been deleted since it was listed.
-      if (record !== undefined) found.entries.push(checked(record));
+      if (record !== undefined) found.entries.push(checked(key, record));
     } catch (error) {
       found.broken.push({ key, error: toError(error) });
     }
@@ -84,14 +85,15 @@ async function started<T>(operation: () => Promise<T>): Promise<T> {
 }
 
 /** The timer of a record. A field that may be missing may be `null` as well, which is what a table of a database makes of it. */
-function checked({ state }: PersistedState<TimerEntry>): TimerEntry {
+function checked(key: string, { state }: PersistedState<TimerEntry>): TimerEntry {
   const { id, fireAt, message } = state;
   const repeat: unknown = state.repeat ?? undefined;
   const target = checkedTarget(state.targetRef);
-  if (typeof id === 'string' && Number.isFinite(fireAt) && target !== undefined && isInterval(repeat))
+  const isOwn = typeof id === 'string' && key === PREFIX + id;
+  if (isOwn && Number.isFinite(fireAt) && target !== undefined && isInterval(repeat))
     return { id, fireAt, targetRef: target, message, ...(repeat === undefined ? {} : { repeat }) };
   throw new TypeError(
-    'a record of a timer has an id, a time, a target and, where it repeats, an interval of at least 1',
+    'a record of a timer has the id of its key, a time, a target and, where it repeats, an interval of at least 1',
   );
 }
 

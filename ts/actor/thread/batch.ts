@@ -4,11 +4,11 @@
  * It begins with the time at which it was sent (milliseconds of the machine's monotonic clock, f64). A message is a byte (an `Op` and bits) and its
  * fields in the order in which `Op` names them; one that is as in the message before is left out.
  */
-import { performance } from 'node:perf_hooks';
 import type { FrameView } from '../../bridge/bridge';
 import { Failure } from '../../bridge/payload';
 import { throwLater } from '../../bridge/throw-later';
 import { typeError } from '../../errors';
+import { now } from '../clock';
 import { toError } from '../errors';
 import type { WireReason } from './faults';
 import { Packer, type Unpacker } from './packer';
@@ -50,7 +50,7 @@ export interface Message {
   ticket: number;
   /** Milliseconds from when it was sent; `Infinity`: no bound. */
   timeout: number;
-  /** When its batch was sent, in milliseconds of `performance.now()` of the thread that reads it. */
+  /** When its batch was sent, in milliseconds of the clock of the thread that reads it. */
   sentAt: number;
   value: unknown;
   reason: WireReason;
@@ -87,13 +87,8 @@ const FIELDS: readonly number[] = (() => {
 
 const HEADER = 8;
 
-// Not to be replaced by fake timers: two threads compare what they read.
-const { hrtime } = process;
-
-function clock(): number {
-  const [seconds, nanoseconds] = hrtime();
-  return seconds * 1000 + nanoseconds / 1e6;
-}
+/** What `now` is behind the machine's monotonic clock, by which two threads can compare what they read. */
+const behind = Number(process.hrtime.bigint()) / 1e6 - now();
 
 /** Collects messages for one thread. */
 export class Batch {
@@ -178,7 +173,7 @@ export class Batch {
   /** Hands all that was collected to `post`, and begins anew. */
   send(post: (bytes: Buffer, length: number) => void): void {
     const packer = this.#packer;
-    packer.bytes.writeDoubleLE(clock(), 0);
+    packer.bytes.writeDoubleLE(now() + behind, 0);
     try {
       post(packer.bytes, packer.length);
     } finally {
@@ -233,8 +228,7 @@ export function readBatch(
   { bytes, start, end }: FrameView,
   take: (message: Message) => void,
 ): void {
-  const age = Math.max(0, clock() - bytes.readDoubleLE(start));
-  const sentAt = performance.now() - age;
+  const sentAt = bytes.readDoubleLE(start) - behind;
   unpacker.read(bytes, start + HEADER);
   const message: Message = {
     op: 0,

@@ -1,12 +1,11 @@
 /**
  * Serves what other threads ask of the processes of this one.
  */
-import { performance } from 'node:perf_hooks';
 import { Failure } from '../../bridge/payload';
+import { now } from '../clock';
 import { CallTimeoutError, ServerNotRunningError, toError } from '../errors';
-import { reportFault } from '../lifecycle';
 import { releaseLink } from '../links';
-import { findLocalServer, findProcess, type ServerProcess } from '../processes';
+import { findLocalServer, findProcess } from '../processes';
 import { forgetName } from '../registry';
 import { type Message, Op } from './batch';
 import type { Directory } from './directory';
@@ -71,7 +70,7 @@ export class FrontDesk implements Desk {
 
   #call(from: Route, target: string, ticket: number, { timeout, sentAt }: Message, value: unknown): void {
     const server = findLocalServer(target);
-    const left = sentAt + timeout - performance.now();
+    const left = sentAt + timeout - now();
     if (server === undefined) {
       from.failed(ticket, new ServerNotRunningError(target));
     } else if (value instanceof Failure) {
@@ -93,19 +92,14 @@ export class FrontDesk implements Desk {
     const server = findLocalServer(target);
     if (server === undefined) return; // it has ended while the message was on its way
     if (value instanceof Failure) {
-      reportFault(server.ref, value.error, undefined, true);
+      server.report(value.error, undefined);
       return;
     }
     try {
       server.deliver(value);
     } catch (error) {
-      this.#refused(server, error, value);
+      if (!(error instanceof ServerNotRunningError)) server.report(toError(error), value);
     }
-  }
-
-  /** Whoever sent the cast is not there any more to be thrown at. */
-  #refused(server: ServerProcess, error: unknown, message: unknown): void {
-    if (!(error instanceof ServerNotRunningError)) reportFault(server.ref, toError(error), message, true);
   }
 
   async #stop(from: Route, target: string, ticket: number, reason: WireReason): Promise<void> {

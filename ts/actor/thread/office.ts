@@ -9,6 +9,7 @@ import { type Bridge, type Channel, type FrameView, getBridge, RecordKind } from
 import { Failure } from '../../bridge/payload';
 import { throwLater } from '../../bridge/throw-later';
 import { NoizylabError } from '../../errors';
+import { flushAtExit } from './at-exit';
 import { type Message, Op, readBatch } from './batch';
 import { decodeFault } from './faults';
 import { Poller } from './poller';
@@ -48,6 +49,7 @@ export class Office implements Channel {
     this.number = number;
     this.#poller = new Poller(this.bridge, () => this.#settle());
     this.bridge.open(channel, this);
+    flushAtExit(this);
   }
 
   /** The way to another office. */

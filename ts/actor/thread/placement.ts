@@ -90,15 +90,18 @@ async function start(
 ): Promise<Ref> {
   threads.desk.placements.ready = ready;
   try {
-    const [worker, route] = await hire(threads, limits);
-    try {
-      return await startIn(threads, worker, route, order, initTimeout);
-    } catch (error) {
-      worker.terminate();
-      throw error;
-    } finally {
-      worker.letGo();
+    const found = spare;
+    spare = undefined;
+    if (found !== undefined && JSON.stringify(found.resourceLimits) === JSON.stringify(limits)) {
+      try {
+        return await startIn(threads, found, order, initTimeout);
+      } catch (error) {
+        // What it had loaded beforehand may have ended it, and the next one is asked. All else the next one would say as well.
+        if (!found.hasEnded) throw error;
+      }
     }
+    found?.terminate();
+    return await startIn(threads, launch(threads, limits), order, initTimeout);
   } finally {
     setImmediate(() => {
       spare ??= launch(threads, limits, next);
@@ -106,7 +109,27 @@ async function start(
   }
 }
 
-function startIn(
+async function startIn(
+  threads: Threads,
+  worker: WorkerThread,
+  order: StartOrder,
+  initTimeout: number,
+): Promise<Ref> {
+  worker.hold();
+  try {
+    const route = await worker.ready.catch((error: Error) => {
+      throw new InitializationError(nextId('genserver'), error);
+    });
+    return await place(threads, worker, route, order, initTimeout);
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  } finally {
+    worker.letGo();
+  }
+}
+
+function place(
   { office, directory }: Threads,
   worker: WorkerThread,
   route: Route,
@@ -154,32 +177,6 @@ function startIn(
       fail(error as Error);
     }
   });
-}
-
-/** The spare worker where it fits and lives, or a new one; it holds the process until it is let go. */
-async function hire(
-  threads: Threads,
-  limits: ResourceLimits | undefined,
-): Promise<[worker: WorkerThread, route: Route]> {
-  const found = spare;
-  spare = undefined;
-  if (found !== undefined && JSON.stringify(found.resourceLimits) === JSON.stringify(limits)) {
-    const route = await readyIn(found).catch(() => undefined);
-    // What it has loaded beforehand may have ended it, which is not known here before its `exit` event.
-    if (route !== undefined && threads.office.bridge.native.actorIsOpen(route.office)) return [found, route];
-  }
-  found?.terminate();
-  const worker = launch(threads, limits);
-  try {
-    return [worker, await readyIn(worker)];
-  } catch (error) {
-    throw new InitializationError(nextId('genserver'), error as Error);
-  }
-}
-
-function readyIn(worker: WorkerThread): Promise<Route> {
-  worker.hold();
-  return worker.ready;
 }
 
 /** @param preload the module that the worker loads before it is asked to */

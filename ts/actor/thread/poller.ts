@@ -6,9 +6,9 @@
  * more is spent for a while, which doubles as long as that goes on.
  */
 import { availableParallelism } from 'node:os';
-import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 import type { Bridge } from '../../bridge/bridge';
+import { now } from '../clock';
 
 /** So long after the last mail, in milliseconds: about what waking a thread costs. */
 const MOMENT_MS = 0.1;
@@ -64,9 +64,9 @@ export class Poller {
   }
 
   #begin(): void {
-    const now = performance.now();
-    if (now < this.#pausedUntil) return;
-    this.#until = now + MOMENT_MS;
+    const time = now();
+    if (time < this.#pausedUntil) return;
+    this.#until = time + MOMENT_MS;
     if (this.#running) return;
     this.#running = true;
     this.#hit = false;
@@ -76,13 +76,13 @@ export class Poller {
 
   #look(): void {
     this.#deliver();
-    const now = performance.now();
-    if (now < this.#until) {
+    const time = now();
+    if (time < this.#until) {
       setImmediate(this.#turn);
       return;
     }
     this.#running = false;
-    if (!this.#hit) this.#missed(now);
+    if (!this.#hit) this.#missed(time);
     if (this.bridge.native.outboxPoll(this.bridge.load, false)) this.bridge.flush();
     if (!this.#running) this.ended();
   }
@@ -96,10 +96,10 @@ export class Poller {
     this.bridge.flush();
   }
 
-  #missed(now: number): void {
+  #missed(time: number): void {
     this.#misses += 1;
     if (this.#misses <= FEW_MISSES) return;
-    this.#pausedUntil = now + this.#pause;
+    this.#pausedUntil = time + this.#pause;
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
   }
 }

@@ -2,7 +2,15 @@
  * A process of another thread, as this thread sees it: what is asked of it is sent there. It knows of the end of the process when its thread has told, or
  * has ended itself; before that the table of all processes says whether a message can still arrive.
  */
-import { NOWHERE, openSlot, readCounter, STATUS, STATUS_STOPPED, STATUS_STOPPING } from '../counters';
+import {
+  NOWHERE,
+  openSlot,
+  readCounter,
+  STARTED_AT,
+  STATUS,
+  STATUS_STOPPED,
+  STATUS_STOPPING,
+} from '../counters';
 import { AwaitedReply } from '../deadlines';
 import { CallTimeoutError, ServerNotRunningError } from '../errors';
 import type { ServerProcess } from '../processes';
@@ -47,8 +55,8 @@ export class RemoteProcess implements ServerProcess {
   slot: number;
   #listeners: readonly ((reason: ExitReason) => void)[] = [];
   #ended = false;
-  /** The turn of the route in which the table was looked at last. */
-  #lookedAt = -1;
+  /** When it was started: by this it is known whether its slot is still its own. 0 where that cannot be read. */
+  readonly #startedAt: number;
 
   constructor(
     readonly id: string,
@@ -59,13 +67,13 @@ export class RemoteProcess implements ServerProcess {
     this.ref = { id };
     const slot = office.bridge.native.actorSlot(id);
     this.slot = slot === null ? NOWHERE : openSlot(slot);
+    this.#startedAt = readCounter(this.slot, STARTED_AT);
     this.kind = (id.startsWith('supervisor_') ? 'supervisor' : 'server') as 'server';
   }
 
   isRunning(): boolean {
     if (this.#ended || this.office.bridge.native.actorOffice(this.id) !== this.route.office) return false;
-    const status = readCounter(this.slot, STATUS);
-    return status !== STATUS_STOPPING && status !== STATUS_STOPPED;
+    return this.#takesMessages();
   }
 
   onEnd(listener: (reason: ExitReason) => void): () => void {
@@ -83,7 +91,6 @@ export class RemoteProcess implements ServerProcess {
       this.route.call(this.id, call.ticket, timeout, message);
     } catch (error) {
       this.office.cancel(call.ticket);
-      this.#lookedAt = -1;
       call.reject(error as Error);
       return call.promise;
     }
@@ -122,12 +129,16 @@ export class RemoteProcess implements ServerProcess {
     for (const listener of listeners) listener(reason);
   }
 
-  /** Whether the table knows it; looked up once in each turn in which something is sent. */
+  /** As `isRunning`, in most cases without a look at the table: the slot of a process is cleared when it ends. */
   #isReachable(): boolean {
-    const { turns } = this.route;
-    if (this.#lookedAt === turns && !this.#ended) return true;
-    if (!this.isRunning()) return false;
-    this.#lookedAt = turns;
-    return true;
+    const startedAt = this.#startedAt;
+    if (this.#ended || startedAt === 0 || readCounter(this.slot, STARTED_AT) !== startedAt)
+      return this.isRunning();
+    return this.#takesMessages();
+  }
+
+  #takesMessages(): boolean {
+    const status = readCounter(this.slot, STATUS);
+    return status !== STATUS_STOPPING && status !== STATUS_STOPPED;
   }
 }

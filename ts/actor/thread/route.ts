@@ -1,6 +1,7 @@
 /**
  * The way from this thread to one other: what is said in one turn goes together, at the turn's end or as soon as it is much.
  */
+import { typeError } from '../../errors';
 import { type Deadline, deadlineIn } from '../deadlines';
 import { Batch, Op } from './batch';
 import { Unpacker } from './packer';
@@ -26,8 +27,6 @@ export class Route {
   /** The deadline of the calls of this turn, and its timeout. */
   #deadline: Deadline | undefined;
   #timeout = NaN;
-  /** How often this route was flushed: what was true before may have changed. */
-  turns = 0;
 
   /** @param office the number of the other thread's office */
   constructor(
@@ -124,7 +123,6 @@ export class Route {
     this.#later = [];
     for (const write of later) write(this.#batch);
     if (this.#batch.isEmpty) return;
-    this.turns += 1;
     this.#batch.send((bytes, length) => this.post(this, bytes, length));
   }
 
@@ -140,7 +138,11 @@ export class Route {
   }
 
   #refuseGetter(): void {
-    if (this.#batch.isPacking) throw new Error('a getter of the message sends messages to the same thread');
+    if (!this.#batch.isPacking) return;
+    throw typeError(
+      'ERR_ACTOR_NOT_CLONEABLE',
+      'a getter of a message must not send messages to the same thread',
+    );
   }
 
   #said(): void {

@@ -23,6 +23,8 @@ const LEAVE_MS = 1000;
 export class WorkerThread {
   /** Resolves with the way to it; rejects where it does not start. */
   readonly ready: Promise<Route>;
+  /** Its `exit` event has come. */
+  hasEnded = false;
   /** Resolves when it has ended, with the reason, if it said so. */
   readonly ended: Promise<Error | undefined>;
   /** What runs in it. */
@@ -49,6 +51,7 @@ export class WorkerThread {
       });
       this.#worker.on('exit', (code) => {
         clearTimeout(this.#leaving);
+        this.hasEnded = true;
         this.exited(this);
         this.#reject(reason ?? new Error(`the worker exited with code ${code}`));
         resolve(reason);

@@ -24,7 +24,7 @@ struct Slots {
 
 static ALL: LazyLock<Mutex<Slots>> = LazyLock::new(Mutex::default);
 
-/// A slot of one's own, with all words 0; given back when dropped.
+/// A slot of one's own, with all words 0 at first; given back, and cleared, when dropped.
 #[derive(Debug)]
 pub struct Slot(u32);
 
@@ -39,10 +39,6 @@ impl Slot {
             slots.end += 1;
             slots.end - 1
         });
-        let segment = &slots.segments[number as usize / SLOTS];
-        for word in 0..WORDS {
-            segment.set(number as usize % SLOTS * WORDS + word, 0.0);
-        }
         Self(number)
     }
 
@@ -54,7 +50,13 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        ALL.lock().free.push(self.0);
+        let mut slots = ALL.lock();
+        let number = self.0 as usize;
+        let segment = &slots.segments[number / SLOTS];
+        for word in 0..WORDS {
+            segment.set(number % SLOTS * WORDS + word, 0.0);
+        }
+        slots.free.push(self.0);
     }
 }
 
@@ -78,6 +80,7 @@ mod tests {
         let found = segment((number / SLOTS) as u32).expect("in use");
         found.set(number % SLOTS * WORDS + 2, 7.0);
         drop(slots);
+        assert_eq!(found.get(number % SLOTS * WORDS + 2), 0.0);
         let again: Vec<Slot> = (0..3000).map(|_| Slot::take()).collect();
         assert!(again.iter().any(|slot| slot.number() as usize == number));
         assert_eq!(found.get(number % SLOTS * WORDS + 2), 0.0);

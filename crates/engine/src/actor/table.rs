@@ -149,7 +149,8 @@ pub fn whereis(name: &str) -> Option<String> {
 /// All names, in the order in which they were given.
 pub fn names() -> Vec<String> {
     let table = TABLE.read();
-    let mut names: Vec<(u64, &Arc<str>)> = table.names.iter().map(|(name, holder)| (holder.turn, name)).collect();
+    let mut names: Vec<(u64, &Arc<str>)> =
+        table.names.iter().map(|(name, holder)| (holder.turn, name)).collect();
     names.sort_unstable_by_key(|(turn, _)| *turn);
     names.into_iter().map(|(_, name)| name.to_string()).collect()
 }

@@ -47,7 +47,7 @@ export declare function actorOwned(office: number, owner: number): void
 export declare function actorOwner(office: number): number
 
 /** Sends post to an office; `false`: it is closed. */
-export declare function actorPost(to: number, from: number, ticket: number, kind: number, bytes: Uint8Array, length: number): boolean
+export declare function actorPost(to: number, from: number, bytes: Uint8Array, length: number): boolean
 
 /** A process has ended; its names are free. */
 export declare function actorRemove(id: string): void
@@ -58,8 +58,8 @@ export declare function actorSegment(number: number): ArrayBuffer | undefined
 /** The number of a process's slot. */
 export declare function actorSlot(id: string): number | null
 
-/** Takes a name back; where a process is given, only from that one. */
-export declare function actorUnname(name: string, id?: string | undefined | null): void
+/** Takes a name back from a process; where another has it, not. */
+export declare function actorUnname(name: string, id: string): void
 
 /** Takes all its names from a process. */
 export declare function actorUnnameAll(id: string): void

@@ -1,11 +1,6 @@
 /** Threads that end: what was said before arrives, the names are free for the next one, and nobody else comes to harm. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { GenServer, Registry, ServerNotRunningError, Supervisor } from '../dist/actor';
 import type { GenServerRef, Ref } from '../dist/actor';
-import { reset } from '../dist/actor/testing';
 import { nextEvent, startDoer } from './fixtures/actor-servers';
 import {
   type Action,
@@ -20,7 +15,6 @@ import {
   startTrapping,
   TestThread,
 } from './lib/actor-threads';
-import { eventually } from './lib/broker';
 import { rejection } from './lib/processors';
 import { told } from './lib/supervised';
 
@@ -144,6 +138,11 @@ describe('when the thread of a server ends', () => {
 });
 
 describe('what a thread has said before it ends', () => {
+  const STARTS: [string, () => Promise<Remote | Counter>][] = [
+    ['a thread of its own', () => startFar()],
+    ['a worker thread', () => new TestThread().start()],
+  ];
+
   test('arrives, also where this thread has only just found out that it is gone', async () => {
     const { listener, heard } = await startListener();
     const thread = new TestThread();
@@ -177,10 +176,7 @@ describe('what a thread has said before it ends', () => {
     expect(GenServer.isRunning(listener)).toBe(true);
   });
 
-  test.each<[string, () => Promise<Remote | Counter>]>([
-    ['a thread of its own', () => startFar()],
-    ['a worker thread', () => new TestThread().start()],
-  ])('in a handler of %s that exits is not lost', async (_, start) => {
+  test.each(STARTS)('in a handler of %s that exits is not lost', async (_, start) => {
     const { listener, heard } = await startListener();
     const ref = await start();
     const before = runAt(ref, () => 'handled');
@@ -195,6 +191,23 @@ describe('what a thread has said before it ends', () => {
       ),
     );
     expect(await before).toBe('handled');
+    expect(await last).toBeInstanceOf(ServerNotRunningError);
+    expect(heard).toEqual(['bye']);
+  });
+
+  test.each(STARTS)('in a handler of `exit` of %s is not lost', async (_, start) => {
+    const { listener, heard } = await startListener();
+    const ref = await start();
+    const last = rejection(
+      runAt(
+        ref,
+        ({ GenServer: servers }, to) => {
+          process.on('exit', () => servers.cast(to, 'bye'));
+          process.exit(0);
+        },
+        listener,
+      ),
+    );
     expect(await last).toBeInstanceOf(ServerNotRunningError);
     expect(heard).toEqual(['bye']);
   });
@@ -217,31 +230,6 @@ describe('what a thread has said before it ends', () => {
     );
     await ended;
     expect(heard).toEqual(['first', 'second']);
-  });
-});
-
-describe('a thread that is kept ready', () => {
-  test.each([0, 300])('and takes %i ms to die does not make the next start fail', async (lasts) => {
-    const folder = mkdtempSync(join(tmpdir(), 'noizylab-actor-'));
-    const log = join(folder, 'log');
-    const module = pathToFileURL(join(__dirname, 'fixtures', 'actor-dying.mjs'));
-    module.search = new URLSearchParams({ log, lasts: String(lasts) }).toString();
-    try {
-      await GenServer.start({ module }, { thread: true });
-      await eventually(() => readFileSync(log, 'utf8').startsWith('loaded loaded '));
-      // Here nothing can be heard of its end.
-      while (!readFileSync(log, 'utf8').includes('ends')) {
-        // It is about to.
-      }
-      const ref: GenServerRef<number, string, never, number> = await GenServer.start(
-        { module },
-        { thread: true },
-      );
-      expect(await GenServer.call(ref, 'get')).toBe(0);
-    } finally {
-      reset();
-      rmSync(folder, { recursive: true });
-    }
   });
 });
 

@@ -59,9 +59,9 @@ pub fn actor_segment(env: Env, number: u32) -> Result<Option<Raw>> {
 
 /// Sends post to an office; `false`: it is closed.
 #[napi]
-pub fn actor_post(to: u32, from: u32, ticket: f64, kind: u32, bytes: &[u8], length: u32) -> bool {
+pub fn actor_post(to: u32, from: u32, bytes: &[u8], length: u32) -> bool {
     let bytes = bytes.get(..length as usize).unwrap_or_default();
-    table::office(to).map(|office| office.post(Post { from, ticket: ticket as u64, kind, bytes })).is_some()
+    table::office(to).map(|office| office.post(Post { from, bytes })).is_some()
 }
 
 /// Says by which office's thread that of an office was started: it can end it.
@@ -88,10 +88,10 @@ pub fn actor_name(name: String, id: String) -> u32 {
     }
 }
 
-/// Takes a name back; where a process is given, only from that one.
+/// Takes a name back from a process; where another has it, not.
 #[napi]
-pub fn actor_unname(name: String, id: Option<String>) {
-    table::unname(&name, id.as_deref());
+pub fn actor_unname(name: String, id: String) {
+    table::unname(&name, &id);
 }
 
 /// Takes all its names from a process.

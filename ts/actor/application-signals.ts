@@ -1,16 +1,15 @@
 /**
- * SIGINT and SIGTERM for applications: all that asked for it are stopped, the last started first, one that is starting as soon as it has. The Node process is not ended: it ends by itself once nothing is
+ * SIGINT and SIGTERM for applications: all that asked for it are stopped in the order of `stop-order.ts`. The Node process is not ended: it ends by itself once nothing is
  * left to do, and a signal that comes when the applications are down has its usual effect again. A second signal while they are being stopped
  * is not waited with: their supervisors are killed, and unless the program has a listener of its own, the signal has its usual effect.
  *
  * There is one listener a signal, however many applications there are, and none while there is none.
  */
 import { performance } from 'node:perf_hooks';
+import { stopInOrder, type Stoppable } from './stop-order';
 
 /** What a signal finds. */
-export interface Interruptible {
-  /** Ends in good order, resolves when it has; never rejects. */
-  interrupt(): Promise<void>;
+export interface Interruptible extends Stoppable {
   /** Ends at once. */
   abandon(): void;
 }
@@ -50,6 +49,6 @@ function onSignal(signal: NodeJS.Signals): void {
 }
 
 async function interruptAll(): Promise<void> {
-  for (const one of [...known].toReversed()) await one.interrupt();
+  await stopInOrder(known, 'signal');
   interruptedAt = undefined;
 }

@@ -16,8 +16,11 @@ import { isError, toError } from './errors';
 import { Lifecycle } from './lifecycle';
 import { findProcess, nextId, type Process } from './processes';
 import { onReset } from './resets';
+import { asked } from './services';
 import { idOf, milliseconds, options as read } from './settings';
-import { settledWithin } from './shutdown';
+import { stopInOrder } from './stop-order';
+import { unlessAwaitedWithin } from './supervision';
+import { settledWithin } from './time-limit';
 import type {
   ApplicationBehavior,
   ApplicationInfo,
@@ -57,6 +60,10 @@ class Running implements Interruptible {
     this.#over = new Promise((resolve) => {
       this.#setOver = resolve;
     });
+  }
+
+  get isStarting(): boolean {
+    return this.status === 'starting';
   }
 
   async start(config: unknown, timeout: number): Promise<void> {
@@ -154,8 +161,9 @@ class Running implements Interruptible {
     }
   }
 
-  interrupt(): Promise<void> {
-    return this.stopQuietly('signal');
+  /** The promise `down`, settled when the application has ended; what runs below its supervisor must not await that. */
+  unlessAwaitedBelow(down: Promise<void>): Promise<void> {
+    return unlessAwaitedWithin(supervisorIn(this.state), down);
   }
 
   abandon(): void {
@@ -222,31 +230,41 @@ export const Application = {
    * Stops an application: `prepStop`, its supervisor, `stop`. Each of them runs even where one before has failed. Where it is being stopped already, that is
    * awaited, which neither `prepStop` nor `stop` may do.
    *
+   * Not an async function: a handler below its supervisor may call it, and only the promise itself knows whether that is awaited there.
+   *
    * @param reason default `'normal'`
    * @throws TypeError or RangeError `ERR_ACTOR_INVALID_TYPE`, `ERR_ACTOR_OUT_OF_RANGE`: an argument
    * @throws ApplicationNotRunningError it has not started yet, or has ended
    * @throws ApplicationStopTimeoutError all of it took longer than `stopTimeout`; what is left of its supervisor is killed
+   * @throws DeadlockError (rejects) a handler of a server below its supervisor awaits it
    * @throws (rejects) with what `prepStop` or `stop` threw first
    */
-  async stop(ref: ApplicationRef, reason: ApplicationStopReason = 'normal'): Promise<void> {
-    const running = find(ref);
-    checkReason(reason);
-    if (running?.status !== 'running' && running?.status !== 'stopping')
-      throw new ApplicationNotRunningError(ref.name);
-    await running.stop(reason);
+  stop(ref: ApplicationRef, reason: ApplicationStopReason = 'normal'): Promise<void> {
+    return asked(() => {
+      const running = find(ref);
+      checkReason(reason);
+      if (running?.status !== 'running' && running?.status !== 'stopping')
+        throw new ApplicationNotRunningError(ref.name);
+      return running.unlessAwaitedBelow(running.stop(reason));
+    });
   },
 
   /**
-   * Stops all applications, the last started first, and resolves when all have ended: one that is starting is stopped when it has started, one that is being
-   * stopped is waited for. A failure becomes a warning of the Node process and keeps none of the others. No `start`, `prepStop` or `stop` of an application
+   * Stops all applications, the last started first, and resolves when all have ended: one that is starting is stopped when it has started, and keeps no other
+   * waiting; one that is being stopped is waited for. A failure becomes a warning of the Node process and keeps none of the others. No `start`, `prepStop` or `stop` of an application
    * may await it.
    *
    * @param reason default `'normal'`
    * @throws TypeError or RangeError `ERR_ACTOR_INVALID_TYPE`, `ERR_ACTOR_OUT_OF_RANGE`: the reason; nothing is stopped then
+   * @throws DeadlockError (rejects) a handler of a server below one of their supervisors awaits it
    */
-  async stopAll(reason: ApplicationStopReason = 'normal'): Promise<void> {
-    checkReason(reason);
-    for (const running of [...byName.values()].toReversed()) await running.stopQuietly(reason);
+  stopAll(reason: ApplicationStopReason = 'normal'): Promise<void> {
+    return asked(() => {
+      checkReason(reason);
+      const all = [...byName.values()];
+      const stopped = stopInOrder(all, reason);
+      return all.reduce((promise, running) => running.unlessAwaitedBelow(promise), stopped);
+    });
   },
 
   /** Where an application stands; `'stopped'` also for one that is not known. */

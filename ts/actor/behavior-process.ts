@@ -60,7 +60,8 @@ export abstract class BehaviorProcess extends LocalProcess implements Handling, 
     const { turn } = this;
     return SelfPromise.of(
       promise,
-      () => this.awaiting !== false && this.turn === turn,
+      // Nobody awaits the handlers of a server that was killed, nor the `terminate` of that or of a crashed one.
+      () => this.awaiting !== false && this.turn === turn && this.status !== counters.STATUS_STOPPED,
       () => {
         const error = new DeadlockError(this.id, advice);
         refused?.(error);

@@ -12,7 +12,8 @@ import { Launch } from './launch';
 import { findProcess, type Process } from './processes';
 import { recentEnd } from './recent-ends';
 import { options as read } from './settings';
-import { settledWithin, shutDown } from './shutdown';
+import { shutDown } from './shutdown';
+import { settledWithin } from './time-limit';
 import { DEFAULTS, type ExitReason, type Ref } from './types';
 import type { ChildInfo, ChildRef } from './supervisor-types';
 

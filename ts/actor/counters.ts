@@ -116,5 +116,5 @@ function place(slot: number): number {
   return (slot & IN_SEGMENT) << SLOT_BITS;
 }
 
-/** Where a process counts whose shared slot is gone: read by nobody. */
+/** Where a process counts whose shared slot is gone: what stands there means nothing. */
 export const NOWHERE = takeSlot();

@@ -2,6 +2,7 @@
  * Calls that await their reply, and the timers that end the waiting. Calls of one millisecond with the same timeout share one timer; it is cleared when the last of
  * them is settled. `setTimeout` is looked up when it is needed, so that fake timers work.
  */
+import * as timers from 'node:timers';
 import { now } from './clock';
 import { CallTimeoutError } from './errors';
 import type { WaitingCall } from './mailbox';
@@ -92,14 +93,25 @@ export class PendingCall extends AwaitedReply implements WaitingCall {
 
 /** One timer for several replies. It holds only those that are awaited still. */
 export class Deadline {
-  /** More replies may join. */
+  /** Its time is not over, and somebody waits or may do so at once. */
   isOpen = true;
-  setAt = moment();
+  private readonly setBy = setTimeout;
+  private readonly setAt = moment();
   private last: AwaitedReply | undefined;
   private readonly timer: ReturnType<typeof setTimeout>;
 
   constructor(private readonly timeout: number) {
     this.timer = setTimeout(() => this.expire(), timeout);
+  }
+
+  /** Whether it is that of a reply whose time begins now. */
+  get isCurrent(): boolean {
+    return this.isOpen && this.setBy === setTimeout && this.setAt === moment();
+  }
+
+  /** Milliseconds since it was set, in whole ones. */
+  get age(): number {
+    return moment() - this.setAt;
   }
 
   join(reply: AwaitedReply): void {
@@ -133,19 +145,28 @@ export class Deadline {
     this.close();
   }
 
-  /** Begins anew: its time counts from now. */
-  refresh(): void {
-    const at = moment();
-    if (!this.isOpen || at === this.setAt) return;
-    this.setAt = at;
-    this.timer.refresh();
+  /** Lets the time of the replies that joined last begin anew. */
+  renew(count: number): void {
+    const renewed = this.newest(count);
+    if (renewed.length === 0) return;
+    const deadline = new Deadline(this.timeout);
+    for (const reply of renewed) {
+      this.leave(reply);
+      deadline.join(reply);
+    }
   }
 
   private expire(): void {
     this.close();
+    for (const reply of this.newest(Infinity)) reply.expire(this.timeout);
+  }
+
+  /** So many of those that joined last, the oldest first. */
+  private newest(count: number): readonly AwaitedReply[] {
     const replies: AwaitedReply[] = [];
-    for (let reply = this.last; reply !== undefined; reply = reply.earlier) replies.push(reply);
-    for (const reply of replies.toReversed()) reply.expire(this.timeout);
+    for (let reply = this.last; reply !== undefined && replies.length < count; reply = reply.earlier)
+      replies.push(reply);
+    return replies.toReversed();
   }
 
   private close(): void {
@@ -156,10 +177,11 @@ export class Deadline {
 
 /** The youngest deadlines, by their timeout. */
 const open = new Map<number, Deadline>();
-/** Deadlines whose calls are all settled. */
+/** Deadlines whose replies are all there. */
 const idle: Deadline[] = [];
 const microtask = Promise.resolve();
-const nodeSetTimeout = setTimeout;
+// Taken once, at the load, from where fake timers seldom are.
+const nodeSetTimeout: typeof setTimeout = timers.setTimeout;
 
 /** The millisecond, by the clock that the timers go by: a test that has set `Date` alone leaves them as they are. */
 function moment(): number {
@@ -168,17 +190,13 @@ function moment(): number {
 
 /** Lets `reply` expire after `timeout` milliseconds. */
 export function setDeadline(reply: AwaitedReply, timeout: number): void {
-  if (timeout !== Infinity) deadlineIn(timeout).join(reply);
-}
-
-/** The deadline in `timeout` milliseconds from now, which is finite. */
-export function deadlineIn(timeout: number): Deadline {
+  if (timeout === Infinity) return;
   let deadline = open.get(timeout);
-  if (deadline?.setAt !== moment()) {
+  if (deadline?.isCurrent !== true) {
     deadline = new Deadline(timeout);
     open.set(timeout, deadline);
   }
-  return deadline;
+  deadline.join(reply);
 }
 
 function clearIdle(): void {

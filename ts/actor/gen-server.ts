@@ -10,6 +10,7 @@ import { demonitor, monitor } from './monitors';
 import { findProcess, findServer, nextId } from './processes';
 import { Registry } from './registry';
 import { resetCount } from './resets';
+import { promiseOf } from './results';
 import { Server } from './server';
 import { callTimeout, exitReason, idOf, options as reader, startSettings } from './settings';
 import { stopProcess } from './shutdown';
@@ -18,6 +19,7 @@ import { isThenable } from './thenable';
 import './thread/connect';
 import type { BehaviorModule } from './thread/modules';
 import type { ThreadOptions } from './thread/placement';
+import { within } from './time-limit';
 import { cancelTimer, sendAfter } from './timers';
 import type {
   CallOptions,
@@ -150,22 +152,12 @@ function onLifecycleEvent(handler: LifecycleHandler): () => void {
 async function runInit(id: string, behavior: { init(): unknown }, timeout: number): Promise<unknown> {
   try {
     const state = behavior.init();
-    return isThenable(state) ? await initInTime(state, timeout) : state;
+    if (!isThenable(state)) return state;
+    return await within(promiseOf(state), timeout, () => {
+      throw new Error(`Init timed out after ${timeout}ms`);
+    });
   } catch (thrown) {
     throw new InitializationError(id, toError(thrown));
-  }
-}
-
-async function initInTime(state: PromiseLike<unknown>, timeout: number): Promise<unknown> {
-  if (timeout === Infinity) return state;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`Init timed out after ${timeout}ms`)), timeout);
-  });
-  try {
-    return await Promise.race([state, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

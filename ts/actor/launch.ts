@@ -3,8 +3,10 @@
  * is given up, and whoever awaits it is told.
  *
  * A supervisor whose own start begins in the synchronous part of the start of a child belongs to that start: as long as it has not started, nobody else knows of it, so it ends
- * where that is given up. No more can be known of a start without following every promise of the program.
+ * where that is given up. One that begins in a handler, or in a listener of events, that runs within that part is somebody else's. No more can be known of a start without following
+ * every promise of the program.
  */
+import { nesting } from './handling';
 import { beginStart, finishStart } from './recent-ends';
 import type { ChildRef } from './supervisor-types';
 import type { Ref } from './types';
@@ -17,10 +19,12 @@ export interface Starting {
 
 /** Takes the supervisors that begin in the start whose synchronous part runs now. */
 let current: Starting[] | undefined;
+/** What `nesting` was when that part began. */
+let level = 0;
 
 /** A supervisor begins to start. */
 export function noteStarting(supervisor: Starting): void {
-  current?.push(supervisor);
+  if (nesting() === level) current?.push(supervisor);
 }
 
 export class Launch {
@@ -51,13 +55,16 @@ export class Launch {
 
   #run(start: () => Ref | Promise<Ref>): Promise<Ref> {
     const before = current;
+    const beforeLevel = level;
     current = this.#begun;
+    level = nesting();
     try {
       return Promise.resolve(start());
     } catch (error) {
       return Promise.reject(error);
     } finally {
       current = before;
+      level = beforeLevel;
     }
   }
 }

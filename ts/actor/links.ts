@@ -20,7 +20,7 @@ import type { ExitReason, LinkRef, Ref } from './types';
 /** The links of each process, by its id. */
 const links = new Map<string, Set<LinkRef>>();
 const byId = new Map<string, LinkRef>();
-/** Links that were taken back before this thread knew of them, the latest. */
+/** Links that were taken back while this thread did not know of them, the latest: word of them may still be on its way. */
 const released = new Set<string>();
 const RELEASED_KEPT = 1024;
 
@@ -48,7 +48,7 @@ export function link(ref1: Ref, ref2: Ref): LinkRef {
     ref2: { id: ids[1], nodeId: 'local' },
   };
   holdLink(made);
-  for (const id of ids) if (!isLocal(id)) remoteProcesses()?.link(id, made);
+  remoteProcesses()?.link(made);
   return made;
 }
 
@@ -56,11 +56,13 @@ export function link(ref1: Ref, ref2: Ref): LinkRef {
 export function unlink(linkRef: LinkRef): void {
   const { linkId, ref1, ref2 } = (linkRef ?? {}) as Partial<LinkRef>;
   if (typeof linkId !== 'string') throw options.type('linkRef', linkRef, 'what link has given');
-  const ids = [idOf(ref1!, 'linkRef.ref1'), idOf(ref2!, 'linkRef.ref2')];
+  const ids = [idOf(ref1!, 'linkRef.ref1'), idOf(ref2!, 'linkRef.ref2')] as const;
   releaseLink(linkId);
-  for (const id of ids) {
-    if (!isLocal(id)) remoteProcesses()?.unlink(id, linkRef);
-  }
+  remoteProcesses()?.unlink({
+    linkId,
+    ref1: { id: ids[0], nodeId: 'local' },
+    ref2: { id: ids[1], nodeId: 'local' },
+  });
 }
 
 /** Keeps a link, where one of the two processes is of this thread. */
@@ -91,7 +93,8 @@ function forget(linkId: string): boolean {
   return true;
 }
 
-function ended(id: string, reason: ExitReason): void {
+/** A process has ended: so do those that it is linked with. */
+export function breakLinks(id: string, reason: ExitReason): void {
   const known = links.get(id);
   if (known === undefined) return;
   const broken = [...known];
@@ -129,7 +132,7 @@ function detach(id: string, made: LinkRef): void {
   if (known?.delete(made) && known.size === 0) links.delete(id);
 }
 
-setLinkBreaker(ended);
+setLinkBreaker(breakLinks);
 onReset(() => {
   links.clear();
   byId.clear();

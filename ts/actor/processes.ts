@@ -64,13 +64,11 @@ export interface Answers {
 export interface RemoteProcesses {
   /** A stand-in for the process, where another thread has it. */
   find(id: string): Process | undefined;
-  /** A process of this thread has started. */
-  added(process: Process): void;
   /** A process of this thread has ended. */
   removed(id: string, reason: ExitReason): void;
-  /** The thread of the process, which is another, is to know a link, or to forget it. */
-  link(id: string, link: LinkRef): void;
-  unlink(id: string, link: LinkRef): void;
+  /** The threads of the two processes, where they are others, are to know a link, or to forget it. */
+  link(link: LinkRef): void;
+  unlink(link: LinkRef): void;
 }
 
 /** Told of the end of every process of this thread, and of those of others that `noticeEnd` was called for. */
@@ -134,7 +132,6 @@ export function addProcess(process: OwnProcess): void {
   connectThreads();
   processes.set(process.id, process);
   process.slot = shareSlot(process.slot, process.id);
-  remote?.added(process);
 }
 
 /** Forgets a process of this thread that has ended and tells those who watch all ends. */
@@ -182,10 +179,7 @@ export function onFirstUse(open: () => void): void {
 export function setRemoteProcesses(given: RemoteProcesses, slots: SlotSource): void {
   remote = given;
   setSlotSource(slots);
-  for (const process of processes.values()) {
-    process.slot = shareSlot(process.slot, process.id);
-    remote.added(process);
-  }
+  for (const process of processes.values()) process.slot = shareSlot(process.slot, process.id);
 }
 
 /**

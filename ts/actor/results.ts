@@ -8,10 +8,14 @@ export function checkResult(result: unknown): readonly unknown[] {
   throw options.type('the result of handleCall', result, '[reply, state] or a promise of it');
 }
 
-/** As `Promise.resolve`; where that throws, because a getter does, a promise that rejects. */
+const { then } = Promise.prototype;
+
+/** A promise of what `value` is or settles to, whose `then` does not throw; where one of `value` does, it rejects with that. */
 export function promiseOf(value: unknown): Promise<unknown> {
   try {
-    return Promise.resolve(value);
+    // A promise is given back as it is, with whatever `then` somebody has put on it.
+    const promise = Promise.resolve(value);
+    return promise.then === then ? promise : new Promise((resolve) => resolve(value));
   } catch (error) {
     return Promise.reject(error);
   }
@@ -20,7 +24,7 @@ export function promiseOf(value: unknown): Promise<unknown> {
 /** A reply that is a promise, or whose `then` throws when it is asked for; `undefined` for any other. */
 export function promiseIn(reply: unknown): Promise<unknown> | undefined {
   try {
-    return isThenable(reply) ? Promise.resolve(reply) : undefined;
+    return isThenable(reply) ? promiseOf(reply) : undefined;
   } catch (error) {
     return Promise.reject(error);
   }

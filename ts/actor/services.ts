@@ -35,21 +35,6 @@ export function asked<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What `promise` settles to, or after `ms` milliseconds what `late` returns or throws. `setTimeout` is looked up with each call. */
-export function within<T, L>(promise: Promise<T>, ms: number, late: () => L): Promise<T | L> {
-  if (ms === Infinity) return promise;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      try {
-        resolve(late());
-      } catch (error) {
-        reject(error);
-      }
-    }, ms);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
-
 /**
  * Counts and reports faults of one process that have no caller to go to, as `Faults` does. Those that are met before its start has given the
  * reference are told then.

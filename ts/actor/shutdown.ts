@@ -1,6 +1,9 @@
 /** How processes are taken down: one that a user stops, of either kind; and by a supervisor, in order within its time, else at once. */
-import { findProcess, type Process } from './processes';
+import { toError } from './errors';
+import { reportFault } from './faults';
+import { findProcess, findServer, type Process } from './processes';
 import { exitReason, idOf } from './settings';
+import { settledWithin } from './time-limit';
 import type { ExitReason, Ref } from './types';
 
 /** Stops the process that `ref` names; resolves when it is down, at once where it is down already. `reason` is `'normal'` by default. */
@@ -14,24 +17,15 @@ export function stopProcess(ref: Ref, reason?: ExitReason): Promise<void> {
   }
 }
 
-/** Resolves when `promise` is settled, either way, to true; or when `ms` have passed before that, to false. */
-export async function settledWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  const settled = promise.then(
-    () => true,
-    () => true,
-  );
-  if (ms === Infinity) return settled;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, ms, false);
-  });
-  const inTime = await Promise.race([settled, late]);
-  clearTimeout(timer);
-  return inTime;
-}
-
-/** Stops a process, and kills it where that takes longer than `ms` or leaves it there. */
+/**
+ * Stops a process, and kills it where that takes longer than `ms` or leaves it there. Nobody else awaits that stop, so what `terminate` of a server throws
+ * is reported.
+ */
 export async function shutDown(process: Process, ms: number): Promise<void> {
-  await settledWithin(process.stop('shutdown'), ms);
+  const server = findServer(process.id);
+  const stopped = process.stop('shutdown').catch((error: unknown) => {
+    if (server !== undefined) reportFault(server, toError(error), 'shutdown');
+  });
+  await settledWithin(stopped, ms);
   if (findProcess(process.id) !== undefined) process.kill('shutdown');
 }

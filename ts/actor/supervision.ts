@@ -343,8 +343,8 @@ function isWithin(id: string, process: Process | undefined): boolean {
   return process?.id === id || (process instanceof Supervision && process.holds(id));
 }
 
-/** The promise `down` that `process` ends. A handler of it, or of what is below it, must not await that, since it is itself awaited. */
-function unlessAwaitedWithin<T>(process: Process | undefined, down: Promise<T>): Promise<T> {
+/** The promise `down`, settled when `process` has ended. A handler of it, or of what is below it, must not await that, since it is itself awaited. */
+export function unlessAwaitedWithin<T>(process: Process | undefined, down: Promise<T>): Promise<T> {
   const server = currentServer();
   if (server === undefined || !isWithin(server.id, process)) return down;
   return server.guard(down, 'its supervisor ends it when the handler has ended; do not await that there');

@@ -12,7 +12,8 @@ import {
   toError,
 } from './errors';
 import { GenServer } from './gen-server';
-import { named, within } from './services';
+import { named } from './services';
+import { within } from './time-limit';
 import { milliseconds, options as read } from './settings';
 import { Supervisor } from './supervisor';
 import { runAll } from './task-stream';

@@ -4,7 +4,7 @@
 import { NoizylabError } from '../../errors';
 import { isLocal, type Process, type RemoteProcesses } from '../processes';
 import { ServerNotRunningError } from '../errors';
-import { holdLink } from '../links';
+import { breakLinks, holdLink } from '../links';
 import type { ExitReason, LinkRef } from '../types';
 import { encodeReason } from './faults';
 import type { Office } from './office';
@@ -43,15 +43,14 @@ export class Directory implements RemoteProcesses, RemoteOwner {
     return process;
   }
 
-  /** A stand-in for a process whose thread is going to tell of its end. */
+  /** The stand-in for a process whose thread is going to tell of its end. */
   adopt(id: string, route: Route): RemoteProcess {
+    const known = this.#remote.get(id);
+    if (known !== undefined) return known;
     const process = new RemoteProcess(id, route, this.office, this);
     this.#remote.set(id, process);
     return process;
   }
-
-  /** It is in the table already, with its slot: see `slots.ts`. */
-  added(): void {}
 
   removed(id: string, reason: ExitReason): void {
     this.office.bridge.native.actorRemove(id);
@@ -67,7 +66,7 @@ export class Directory implements RemoteProcesses, RemoteOwner {
   /** Another thread wants to be told of the end of a process of this one. */
   watch(id: string, route: Route): void {
     if (!isLocal(id)) {
-      route.ended(id, encodeReason(this.#ends.get(id) ?? { error: new ServerNotRunningError(id) }));
+      route.ended(id, encodeReason(this.#endOf(id)));
       return;
     }
     const watchers = this.#watchers.get(id);
@@ -86,12 +85,14 @@ export class Directory implements RemoteProcesses, RemoteOwner {
     this.#end(process, reason);
   }
 
-  link(id: string, link: LinkRef): void {
-    this.#routeTo(id)?.link(this.#wireLink(link));
+  link(link: LinkRef): void {
+    const wire = this.#wireLink(link);
+    for (const route of this.#routesOf(wire)) route.link(wire);
   }
 
-  unlink(id: string, link: LinkRef): void {
-    this.#routeTo(id)?.unlink(this.#wireLink(link));
+  unlink(link: LinkRef): void {
+    const wire = this.#wireLink(link);
+    for (const route of this.#routesOf(wire)) route.unlink(wire);
   }
 
   /** Another thread has linked a process of this one. */
@@ -99,6 +100,9 @@ export class Directory implements RemoteProcesses, RemoteOwner {
     this.#expectEnd(id1, office1);
     this.#expectEnd(id2, office2);
     holdLink({ linkId, ref1: { id: id1, nodeId: 'local' }, ref2: { id: id2, nodeId: 'local' } });
+    // One of this thread may have ended before that was heard of here.
+    if (office1 === this.office.number && !isLocal(id1)) breakLinks(id1, this.#endOf(id1));
+    if (office2 === this.office.number && !isLocal(id2)) breakLinks(id2, this.#endOf(id2));
   }
 
   /** A process of another thread has ended. */
@@ -120,9 +124,17 @@ export class Directory implements RemoteProcesses, RemoteOwner {
     }
   }
 
-  #routeTo(id: string): Route | undefined {
-    const number = this.#officeOf(id);
-    return number === 0 || number === this.office.number ? undefined : this.office.route(number);
+  /** Why a process of this thread has ended. */
+  #endOf(id: string): ExitReason {
+    return this.#ends.get(id) ?? { error: new ServerNotRunningError(id) };
+  }
+
+  /** To the other threads of the two processes. */
+  #routesOf([, , , office1, office2]: WireLink): readonly Route[] {
+    const offices = new Set([office1, office2]);
+    offices.delete(0);
+    offices.delete(this.office.number);
+    return [...offices].map((office) => this.office.route(office));
   }
 
   #wireLink({ linkId, ref1: { id: id1 }, ref2: { id: id2 } }: LinkRef): WireLink {

@@ -9,7 +9,7 @@ import { type Bridge, type Channel, type FrameView, getBridge, RecordKind } from
 import { Failure } from '../../bridge/payload';
 import { throwLater } from '../../bridge/throw-later';
 import { NoizylabError } from '../../errors';
-import { flushAtExit } from './at-exit';
+import { type Sender, tellAtExit } from './at-exit';
 import { type Message, Op, readBatch } from './batch';
 import { decodeFault } from './faults';
 import { Poller } from './poller';
@@ -31,7 +31,7 @@ interface Post {
   readonly frame: FrameView;
 }
 
-export class Office implements Channel {
+export class Office implements Channel, Sender {
   readonly bridge: Bridge = getBridge();
   /** By which other threads know this one. */
   readonly number: number;
@@ -40,6 +40,7 @@ export class Office implements Channel {
   readonly #poller: Poller;
   #retained = false;
   #isReading = false;
+  #isLastTurn = false;
   readonly #backlog: Post[] = [];
 
   constructor(private readonly desk: Desk) {
@@ -49,7 +50,7 @@ export class Office implements Channel {
     this.number = number;
     this.#poller = new Poller(this.bridge, () => this.#settle());
     this.bridge.open(channel, this);
-    flushAtExit(this);
+    tellAtExit(this);
   }
 
   /** The way to another office. */
@@ -58,13 +59,14 @@ export class Office implements Channel {
     if (route === undefined) {
       route = new Route(office, (to, bytes, length) => this.#post(to, bytes, length));
       this.#routes.set(office, route);
+      if (this.#isLastTurn) route.lastTurn();
     }
     return route;
   }
 
-  /** Sends all that was said. */
-  flush(): void {
-    for (const route of this.#routes.values()) route.flush();
+  lastTurn(): void {
+    this.#isLastTurn = true;
+    for (const route of this.#routes.values()) route.lastTurn();
   }
 
   /** A ticket for a question; its answer goes to `awaiting`. */
@@ -129,7 +131,7 @@ export class Office implements Channel {
   }
 
   #post(route: Route, bytes: Buffer, length: number): void {
-    if (this.bridge.native.actorPost(route.office, this.number, 0, 0, bytes, length)) {
+    if (this.bridge.native.actorPost(route.office, this.number, bytes, length)) {
       this.#poller.sent();
       return;
     }

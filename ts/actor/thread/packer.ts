@@ -70,10 +70,10 @@ export class Packer extends Writer {
     this.#parts = 0;
     try {
       if (this.#pack(value, 0)) return;
-      this.#undo(start);
+      this.undo(start);
       this.#structured(value);
     } catch (error) {
-      this.#undo(start);
+      this.undo(start);
       throw error;
     }
   }
@@ -157,9 +157,11 @@ export class Packer extends Writer {
   }
 
   #array(values: readonly unknown[], depth: number): boolean {
+    // A getter in it may change its length.
+    const { length } = values;
     this.byte(Tag.array);
-    this.uint32(values.length);
-    for (let i = 0; i < values.length; i++) {
+    this.uint32(length);
+    for (let i = 0; i < length; i++) {
       const value = values[i];
       if (value === undefined && !(i in values)) return false;
       if (!this.#pack(value, depth)) return false;
@@ -196,7 +198,7 @@ export class Packer extends Writer {
   }
 
   /** Takes back what was written from `start` on, with what was remembered of it. */
-  #undo(start: number): void {
+  undo(start: number): void {
     this.length = start;
     this.#generation += 1;
   }

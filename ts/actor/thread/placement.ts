@@ -8,7 +8,7 @@ import { LONGEST_TIMER } from '../deadlines';
 import { AlreadyRegisteredError, InitializationError } from '../errors';
 import { nextId, noticeEnd } from '../processes';
 import { Registry } from '../registry';
-import { onReset } from '../resets';
+import { onReset, resetCount } from '../resets';
 import { options as reader, startSettings } from '../settings';
 import type { GenServerOptions, Ref } from '../types';
 import { workerDied } from './directory';
@@ -89,6 +89,7 @@ async function start(
   next: string | undefined,
 ): Promise<Ref> {
   threads.desk.placements.ready = ready;
+  const resets = resetCount();
   try {
     const found = spare;
     spare = undefined;
@@ -96,15 +97,15 @@ async function start(
       try {
         return await startIn(threads, found, order, initTimeout);
       } catch (error) {
-        // What it had loaded beforehand may have ended it, and the next one is asked. All else the next one would say as well.
-        if (!found.hasEnded) throw error;
+        // One that has ended without the order was ended by what it had loaded beforehand.
+        if (!found.hasEnded || found.hasOrder || resets !== resetCount()) throw error;
       }
     }
     found?.terminate();
     return await startIn(threads, launch(threads, limits), order, initTimeout);
   } finally {
     setImmediate(() => {
-      spare ??= launch(threads, limits, next);
+      if (resets === resetCount()) spare ??= launch(threads, limits, next);
     });
   }
 }
@@ -183,7 +184,7 @@ function place(
 function launch({ office }: Threads, limits: ResourceLimits | undefined, preload?: string): WorkerThread {
   lastTicket += 1;
   const ticket = lastTicket;
-  const worker = new WorkerThread({ office: office.number, ticket, preload }, limits, (exited) => {
+  const worker = new WorkerThread(office.number, ticket, preload, limits, (exited) => {
     starting.delete(ticket);
     all.delete(exited);
     if (spare === exited) spare = undefined;

@@ -13,7 +13,7 @@ import {
 } from '../counters';
 import { AwaitedReply } from '../deadlines';
 import { CallTimeoutError, ServerNotRunningError } from '../errors';
-import type { ServerProcess } from '../processes';
+import type { Process } from '../processes';
 import type { ExitReason, Ref } from '../types';
 import { encodeReason } from './faults';
 import type { Office } from './office';
@@ -48,10 +48,10 @@ class RemoteCall extends AwaitedReply implements Awaiting {
   }
 }
 
-export class RemoteProcess implements ServerProcess {
+export class RemoteProcess implements Process {
   readonly ref: Ref;
   /** Supervisors of other threads can be watched, stopped and killed; they take no messages. */
-  readonly kind: 'server';
+  readonly kind: Process['kind'];
   slot: number;
   #listeners: readonly ((reason: ExitReason) => void)[] = [];
   #ended = false;
@@ -68,7 +68,7 @@ export class RemoteProcess implements ServerProcess {
     const slot = office.bridge.native.actorSlot(id);
     this.slot = slot === null ? NOWHERE : openSlot(slot);
     this.#startedAt = readCounter(this.slot, STARTED_AT);
-    this.kind = (id.startsWith('supervisor_') ? 'supervisor' : 'server') as 'server';
+    this.kind = id.startsWith('supervisor_') ? 'supervisor' : 'server';
   }
 
   isRunning(): boolean {
@@ -94,7 +94,7 @@ export class RemoteProcess implements ServerProcess {
       call.reject(error as Error);
       return call.promise;
     }
-    if (timeout !== Infinity) this.route.deadlineIn(timeout).join(call);
+    this.route.deadline.join(call, timeout);
     return call.promise;
   }
 

@@ -2,10 +2,10 @@
  * The way from this thread to one other: what is said in one turn goes together, at the turn's end or as soon as it is much.
  */
 import { typeError } from '../../errors';
-import { type Deadline, deadlineIn } from '../deadlines';
 import { Batch, Op } from './batch';
 import { Unpacker } from './packer';
 import { encodeFault, type WireReason } from './faults';
+import { TurnDeadline } from './turn-deadline';
 
 /** So many bytes do not wait for the end of the turn: the other thread can begin with them. */
 const MUCH = 2 * 1024;
@@ -19,14 +19,14 @@ export type Post = (route: Route, bytes: Buffer, length: number) => void;
 export class Route {
   /** Reads what comes from there. */
   readonly unpacker = new Unpacker();
+  /** For the calls that go there. */
+  readonly deadline = new TurnDeadline();
   readonly #batch = new Batch();
   readonly #flush = (): void => this.flush();
   #scheduled = false;
+  #isLastTurn = false;
   /** What is to be said when the message that is being packed is through. */
   #later: ((batch: Batch) => void)[] = [];
-  /** The deadline of the calls of this turn, and its timeout. */
-  #deadline: Deadline | undefined;
-  #timeout = NaN;
 
   /** @param office the number of the other thread's office */
   constructor(
@@ -104,26 +104,22 @@ export class Route {
     this.#tell((batch) => batch.tell(Op.unlink, link));
   }
 
-  /** The deadline of a call of this turn. Its time counts from when the turn is sent, so that the clock is not looked at for each call. */
-  deadlineIn(timeout: number): Deadline {
-    const deadline = this.#deadline;
-    if (timeout === this.#timeout && deadline?.isOpen === true) return deadline;
-    deadline?.refresh();
-    this.#timeout = timeout;
-    this.#deadline = deadlineIn(timeout);
-    return this.#deadline;
-  }
-
-  /** Sends now. */
+  /** Sends now; never called while a message is being packed, but at the end of the thread. */
   flush(): void {
+    if (this.#batch.isPacking) this.#batch.drop();
     this.#scheduled = false;
-    this.#deadline?.refresh();
-    this.#deadline = undefined;
+    this.deadline.end();
     const later = this.#later;
     this.#later = [];
     for (const write of later) write(this.#batch);
     if (this.#batch.isEmpty) return;
     this.#batch.send((bytes, length) => this.post(this, bytes, length));
+  }
+
+  /** No turn ends any more: what is said is sent at once. */
+  lastTurn(): void {
+    this.#isLastTurn = true;
+    this.flush();
   }
 
   #tell(write: (batch: Batch) => void): void {
@@ -151,9 +147,12 @@ export class Route {
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    void turn.then(this.#flush);
+    if (this.#isLastTurn) {
+      this.flush();
+    } else if (!this.#scheduled) {
+      this.#scheduled = true;
+      void turn.then(this.#flush);
+    }
   }
 }
 

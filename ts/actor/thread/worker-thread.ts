@@ -15,6 +15,8 @@ export interface WorkerData {
   readonly ticket: number;
   /** The URL of a module that it is likely to be asked for: it is loaded before that. */
   readonly preload: string | undefined;
+  /** Becomes 1 when it has been told what to start. */
+  readonly order: Int32Array;
 }
 
 /** So long a worker may take to end by itself once its server has ended, in milliseconds. */
@@ -30,15 +32,19 @@ export class WorkerThread {
   /** What runs in it. */
   server: Process | undefined;
   readonly #worker: Worker;
+  readonly #order = new Int32Array(new SharedArrayBuffer(4));
   #resolve!: (route: Route) => void;
   #reject!: (error: Error) => void;
   #leaving: NodeJS.Timeout | undefined;
 
   constructor(
-    data: WorkerData,
+    office: number,
+    ticket: number,
+    preload: string | undefined,
     readonly resourceLimits: ResourceLimits | undefined,
     private readonly exited: (thread: WorkerThread) => void,
   ) {
+    const data: WorkerData = { office, ticket, preload, order: this.#order };
     this.#worker = new Worker(join(__dirname, 'worker.js'), {
       name: 'noizylab-actor',
       workerData: data,
@@ -64,6 +70,11 @@ export class WorkerThread {
     // Those who need it wait for it; where nobody does, its failure is nobody's.
     this.ready.catch(() => undefined);
     this.#worker.unref();
+  }
+
+  /** It has been told what to start. */
+  get hasOrder(): boolean {
+    return Atomics.load(this.#order, 0) === 1;
   }
 
   /** It has said that it is ready. */

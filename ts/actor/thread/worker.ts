@@ -17,7 +17,7 @@ import type { Route } from './route';
 import { connect } from './threads';
 import type { WorkerData } from './worker-thread';
 
-const { office: owner, ticket: ownTicket, preload } = workerData as WorkerData;
+const { office: owner, ticket: ownTicket, preload, order: hasOrder } = workerData as WorkerData;
 const { office, desk, directory } = connect();
 office.bridge.native.actorOwned(office.number, owner);
 
@@ -82,6 +82,7 @@ async function beReady(): Promise<void> {
 }
 
 async function start(ticket: number, { source, options }: StartOrder, from: Route): Promise<void> {
+  Atomics.store(hasOrder, 0, 1);
   try {
     const id = await startServer(source, options);
     const server = findProcess(id);
@@ -99,7 +100,7 @@ async function start(ticket: number, { source, options }: StartOrder, from: Rout
 /** The thread ends, maybe under its server: that is told before it is taken down, and after what the program has to do at its end. */
 function tellEnds(): void {
   for (const { id } of allProcesses()) directory.removed(id, workerDied(id, uncaught));
-  office.flush();
+  office.lastTurn();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LINGER_MS);
 }
 

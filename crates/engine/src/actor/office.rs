@@ -18,15 +18,11 @@ pub struct Office {
     channel: u32,
 }
 
-/// A message from one office to another. What the numbers and the bytes mean is the affair of `ts/actor/`.
+/// What one office tells another in one go. What the bytes mean is the affair of `ts/actor/`.
 #[derive(Clone, Copy, Debug)]
 pub struct Post<'a> {
     /// The number of the office that sends.
     pub from: u32,
-    /// Comes back with the answer.
-    pub ticket: u64,
-    /// What it is.
-    pub kind: u32,
     /// What it says.
     pub bytes: &'a [u8],
 }
@@ -61,14 +57,14 @@ impl Office {
     }
 
     /// Takes post for its load.
-    pub fn post(&self, Post { from, ticket, kind, bytes }: Post<'_>) {
-        let frame = Frame { layout: Layout::Mixed, count: kind, bytes: bytes.to_vec() };
+    pub fn post(&self, Post { from, bytes }: Post<'_>) {
+        let frame = Frame { layout: Layout::Mixed, count: 0, bytes: bytes.to_vec() };
         let record = Record {
             channel: self.channel,
             kind: RecordKind::ActorPost,
-            group: ticket,
+            group: 0,
             index: from,
-            count: kind,
+            count: 0,
             frame,
             credit: None,
         };

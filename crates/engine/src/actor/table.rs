@@ -120,14 +120,14 @@ pub fn name(name: &str, id: &str) -> Naming {
     Naming::Given
 }
 
-/// Takes a name back; where a process is given, only from that one.
-pub fn unname(name: &str, from: Option<&str>) {
+/// Takes a name back from a process; where another has it, not.
+pub fn unname(name: &str, id: &str) {
     let mut table = TABLE.write();
-    if from.is_some_and(|from| table.names.get(name).is_none_or(|holder| *holder.process != *from)) {
+    if table.names.get(name).is_none_or(|holder| *holder.process != *id) {
         return;
     }
-    let Some(holder) = table.names.remove(name) else { return };
-    if let Some(process) = table.processes.get_mut(&holder.process) {
+    table.names.remove(name);
+    if let Some(process) = table.processes.get_mut(id) {
         process.names.retain(|other| **other != *name);
     }
 }
@@ -203,9 +203,9 @@ mod tests {
         unname_all("table-here");
         assert!(mine().is_empty());
         assert_eq!(name("table-a", "table-here"), Naming::Given);
-        unname("table-a", Some("table-there"));
+        unname("table-a", "table-there");
         assert_eq!(whereis("table-a").as_deref(), Some("table-here"));
-        unname("table-a", Some("table-here"));
+        unname("table-a", "table-here");
         assert_eq!(whereis("table-a"), None);
         assert_eq!(add(there.number(), "table-late"), None);
         here.close();

@@ -52,7 +52,7 @@ test('an application that runs keeps no program alive by its signals', async () 
 });
 
 describe('an application that is starting', () => {
-  /** Its start goes on when the signal was handled. */
+  /** Its start goes on when the signal was handled and others are down. */
   const SLOW = `${PROGRAM}
     let goOn;
     const held = new Promise((resolve) => { goOn = resolve; });
@@ -63,7 +63,7 @@ describe('an application that is starting', () => {
     Application.onLifecycleEvent((event) => event.type === 'stopped' && log.push(event.name + ' ' + event.reason));
     process.once('exit', () => process._rawDebug(log.join(', ')));`;
 
-  test('while others run is stopped when it has started, before them', async () => {
+  test('while others run is stopped when it has started, and until then keeps none of them waiting', async () => {
     const program = startChild(`${SLOW}
       await Application.start(behavior('a'), { name: 'app a' });
       await tell(Application.isRunning(await startSlow()));
@@ -74,7 +74,7 @@ describe('an application that is starting', () => {
       code: 0,
       signal: null,
       told: ['starting', false],
-      stderr: 'slow shutdown, app slow signal, a shutdown, app a signal\n',
+      stderr: 'a shutdown, app a signal, slow shutdown, app slow signal\n',
     });
   });
 

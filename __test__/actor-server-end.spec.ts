@@ -310,6 +310,24 @@ describe('reset', () => {
     },
   );
 
+  test('a call whose handler is under way in a server that was killed before rejects at once', async () => {
+    jest.useFakeTimers();
+    const hold = gate();
+    const calls: Promise<Error>[] = [];
+    const work = (done: readonly string[]) => hold.opened.then(() => ['late', done]);
+    for (const timeout of [undefined, Infinity]) {
+      for (const terminate of [() => {}, () => hold.opened]) {
+        const ref = await startDoer({}, terminate);
+        calls.push(rejection(GenServer.call(ref, work, { timeout })));
+        GenServer.kill(ref);
+      }
+    }
+    reset();
+    for (const call of calls) expect(await call).toBeInstanceOf(ServerNotRunningError);
+    expect(jest.getTimerCount()).toBe(0);
+    hold.open();
+  });
+
   test('what a handler or a terminate that was under way throws later is told to nobody', async () => {
     const hold = gate();
     const failing = async (): Promise<never> => {

@@ -352,6 +352,16 @@ describe('what is thrown and cannot be written into a text', () => {
     GenServer.cast(ref, (() => promise) as never);
     expect(await GenServer.call(ref, say('on'))).toBe('on');
   });
+
+  test.each(['get', 'value'])('nor does one whose own then throws (%s) stop the server', async (kind) => {
+    const ref = await startDoer();
+    const broken = { [kind]: fail(new Error('no')) };
+    const work = () => Object.defineProperty(Promise.resolve(), 'then', broken);
+    GenServer.onLifecycleEvent(() => {}); // the fault of the cast is expected
+    expect(await rejection(GenServer.call(ref, work as unknown as CallWork))).toEqual(new Error('no'));
+    GenServer.cast(ref, work as never);
+    expect(await GenServer.call(ref, say('on'))).toBe('on');
+  });
 });
 
 test('where one that is to be run throws, against its promise, Node tells of it, and it and all others go on', async () => {

@@ -242,6 +242,55 @@ describe('a call for a reply whose time is over', () => {
   });
 });
 
+describe('the time of a request that has waited in the mailbox', () => {
+  /** The event that holds a machine up, and the request behind it, which is postponed when it has its turn. */
+  async function waiting(): Promise<{ goOn: () => Promise<void>; settles: () => string }> {
+    const ref = await started([]);
+    const held = gate<unknown>();
+    GenStateMachine.cast(ref, () => held.promise);
+    const request = GenStateMachine.callWithReply(ref, { type: 'postpone' }, 5000);
+    let outcome = 'pending';
+    request.catch((error: Error) => (outcome = error.message));
+    const goOn = async (): Promise<void> => {
+      held.open({ type: 'keep_state_and_data' });
+      await GenStateMachine.getState(ref);
+    };
+    return { goOn, settles: () => outcome };
+  }
+
+  test('counts from the call on', async () => {
+    jest.useFakeTimers();
+    const { goOn, settles } = await waiting();
+    await jest.advanceTimersByTimeAsync(3000);
+    await goOn();
+    await jest.advanceTimersByTimeAsync(1999);
+    expect(settles()).toBe('pending');
+    await jest.advanceTimersByTimeAsync(1);
+    expect(settles()).toContain('timed out after 5000ms');
+  });
+
+  test('is not over because the clock of the machine was set', async () => {
+    const { goOn, settles } = await waiting();
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 3_600_000);
+    await goOn();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(settles()).toBe('pending');
+    clock.mockRestore();
+  });
+
+  test('also one that comes before start has resolved tells of the machine when it is over', async () => {
+    let request: Promise<unknown> | undefined;
+    const off = GenServer.onLifecycleEvent((event) => {
+      if (event.type !== 'started') return;
+      const ref = event.ref as StateMachineRef<S, E, number>;
+      request = failureOf(GenStateMachine.callWithReply(ref, { type: 'postpone' }, 1));
+    });
+    const ref = await started([]);
+    off();
+    expect(await request).toMatchObject({ name: 'CallTimeoutError', serverId: ref.id });
+  });
+});
+
 describe('a machine that is given up while a handler is under way', () => {
   const more = (log: string[]) => ({
     type: 'keep_state_and_data',

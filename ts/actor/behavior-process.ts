@@ -4,17 +4,19 @@
  */
 import * as counters from './counters';
 import type { PendingCall } from './deadlines';
-import { DeadlockError, ServerNotRunningError, toError } from './errors';
+import { DeadlockError, toError } from './errors';
+import { Faults } from './faults';
 import { enter, leave, type Handling } from './handling';
-import { Faults, reportFault, serverEvents } from './lifecycle';
+import { serverEvents } from './lifecycle';
 import { LocalProcess } from './local-process';
 import { CAST } from './mailbox';
-import { isResetting, resetCount } from './resets';
+import { resetCount } from './resets';
 import { checkResult, promiseOf } from './results';
 import { proceed, type Runnable } from './scheduler';
 import { SelfPromise } from './self-promise';
 import type { ServerSettings } from './settings';
 import { isThenable } from './thenable';
+import { noteUnanswered } from './unanswered';
 import type { ExitReason, ExitSignal, GenServerBehavior, Ref } from './types';
 
 /** A behaviour as its server sees it: the types of state and messages are the caller's matter. */
@@ -50,8 +52,7 @@ export abstract class BehaviorProcess extends LocalProcess implements Handling, 
     const cleaning = this.status === counters.STATUS_STOPPING;
     this.status = counters.STATUS_STOPPED;
     // A call is answered all the same when its handler is through; after a reset nobody waits for that.
-    if (isResetting() && typeof this.awaiting === 'object')
-      this.awaiting.reject(new ServerNotRunningError(this.id));
+    if (typeof this.awaiting === 'object') noteUnanswered(this.id, this.awaiting);
     if (!cleaning) this.cleanUp(reason);
     this.end(reason);
   }
@@ -224,7 +225,7 @@ export abstract class BehaviorProcess extends LocalProcess implements Handling, 
   /** `terminate` is through. A stop has waited for that; where the server was killed, it is down already. */
   private cleanedUp(reason: ExitReason, failed: Error | undefined, resets: number): void {
     if (this.status === counters.STATUS_STOPPING) this.end(reason, failed);
-    else if (failed !== undefined && resets === resetCount()) reportFault(this.ref, failed, reason, true);
+    else if (failed !== undefined && resets === resetCount()) this.report(failed, reason);
   }
 }
 

@@ -2,8 +2,7 @@
  * Calls that await their reply, and the timers that end the waiting. Calls of one millisecond with the same timeout share one timer; it is cleared when the last of
  * them is settled. `setTimeout` is looked up when it is needed, so that fake timers work.
  */
-import * as timers from 'node:timers';
-import { now } from './clock';
+import { hasFakeTimers, microtask, timerTime } from './clock';
 import { CallTimeoutError } from './errors';
 import type { WaitingCall } from './mailbox';
 
@@ -135,7 +134,7 @@ export class Deadline {
     this.last = earlier;
     if (earlier !== undefined) return;
     // Who was just answered may ask again at once: the timer can then stay as it is. Where a test counts its timers, it is cleared at once.
-    if (setTimeout !== nodeSetTimeout) this.clear();
+    if (hasFakeTimers()) this.clear();
     else if (idle.push(this) === 1) void microtask.then(clearIdle);
   }
 
@@ -179,13 +178,10 @@ export class Deadline {
 const open = new Map<number, Deadline>();
 /** Deadlines whose replies are all there. */
 const idle: Deadline[] = [];
-const microtask = Promise.resolve();
-// Taken once, at the load, from where fake timers seldom are.
-const nodeSetTimeout: typeof setTimeout = timers.setTimeout;
 
-/** The millisecond, by the clock that the timers go by: a test that has set `Date` alone leaves them as they are. */
+/** The millisecond. */
 function moment(): number {
-  return setTimeout === nodeSetTimeout ? Math.floor(now()) : Date.now();
+  return Math.floor(timerTime());
 }
 
 /** Lets `reply` expire after `timeout` milliseconds. */

@@ -1,7 +1,7 @@
 /** Faults that have no caller to go to: told as events `error`, or where nobody listens, the first of each process as a warning of the Node process. */
 import { describe } from '../options';
 import { serverEvents } from './lifecycle';
-import { findLocalServer, type Process } from './processes';
+import type { OwnServer, Process } from './processes';
 import type { Ref } from './types';
 
 /** Reports the faults of one process. */
@@ -22,9 +22,16 @@ export class Faults {
 /** Faults of the servers of other threads that are met here. */
 const elsewhere = new WeakMap<Process, Faults>();
 
-/** Reports a fault of a server, of this thread or of another. */
+/** Reports a fault of a server of any thread, which may have ended. */
 export function reportFault(server: Process, error: Error, message: unknown): void {
-  const local = findLocalServer(server.id);
+  const { report } = server as Partial<OwnServer>;
+  if (report !== undefined) {
+    report.call(server, error, message);
+    return;
+  }
+  const faults = elsewhere.get(server) ?? new Faults();
+  elsewhere.set(server, faults);
+  faults.report(server.ref, error, message);
 }
 
 function warn(ref: Ref, error: Error): void {

@@ -5,6 +5,7 @@
  * A GenServer that runs the rules of `state-machine.ts`: one event at a time, in the order in which they were sent. Where a handler throws,
  * a call rejects with that error, and any other event is reported as a lifecycle event `error`; the machine keeps its state and goes on.
  */
+import { timerTime } from './clock';
 import { GenServer } from './gen-server';
 import { asked, named, required } from './services';
 import { milliseconds, options as read } from './settings';
@@ -96,7 +97,7 @@ export const GenStateMachine = {
     timeout?: number,
   ): Promise<R> {
     return asked(() => {
-      const call = { timeout: milliseconds('timeout', timeout, DEFAULTS.CALL_TIMEOUT), sentAt: Date.now() };
+      const call = { timeout: milliseconds('timeout', timeout, DEFAULTS.CALL_TIMEOUT), sentAt: timerTime() };
       return ask<E, R>(ref, { type: 'request', event, call }, call);
     });
   },

@@ -2,6 +2,7 @@
  * Monitors: one process hears, by the lifecycle event `process_down`, of the end of another. The event comes in a microtask after the end.
  */
 import { randomBytes } from 'node:crypto';
+import { microtask } from './clock';
 import { ServerNotRunningError } from './errors';
 import { serverEvents } from './lifecycle';
 import { findProcess, noticeEnd, watchEnds } from './processes';
@@ -20,7 +21,6 @@ const watching = new Map<string, Set<Monitor>>();
 const setBy = new Map<string, Set<Monitor>>();
 /** Monitors whose event is on its way. */
 const down = new Set<string>();
-const microtask = Promise.resolve();
 
 /**
  * Lets `by` hear of the end of `monitored`; where that is not running, at once, with the reason `noproc`.

@@ -101,7 +101,7 @@ export function findServer(id: string): ServerProcess | undefined {
 }
 
 /** Whether a process takes messages. */
-export function isServer(process: Process): process is ServerProcess {
+function isServer(process: Process): process is ServerProcess {
   return process.kind === 'server';
 }
 

@@ -130,7 +130,7 @@ function count(): number {
 }
 
 /** The names that a process of this thread has, in the order of their registration. */
-export function namesOf(id: string): readonly string[] {
+function namesOf(id: string): readonly string[] {
   return [...(byId.get(id) ?? [])];
 }
 

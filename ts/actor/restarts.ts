@@ -6,6 +6,7 @@
  * that failed, counts for the restart intensity.
  */
 import type { Child } from './child';
+import { microtask } from './clock';
 import { toError } from './errors';
 import { nextTurn, type Intensity } from './intensity';
 import { groupOf, mustRestart, restartsGroups } from './strategies';
@@ -29,9 +30,6 @@ export interface RestartHost {
   /** More restarts are needed than the intensity allows. */
   giveUp(): void;
 }
-
-// Not `queueMicrotask`, which fake timers replace: a test that does must not stop the supervisors.
-const microtask = Promise.resolve();
 
 export class Restarts {
   readonly #host: RestartHost;

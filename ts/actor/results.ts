@@ -8,14 +8,12 @@ export function checkResult(result: unknown): readonly unknown[] {
   throw options.type('the result of handleCall', result, '[reply, state] or a promise of it');
 }
 
-const { then } = Promise.prototype;
-
 /** A promise of what `value` is or settles to, whose `then` does not throw; where one of `value` does, it rejects with that. */
 export function promiseOf(value: unknown): Promise<unknown> {
   try {
     // A promise is given back as it is, with whatever `then` somebody has put on it.
     const promise = Promise.resolve(value);
-    return promise.then === then ? promise : new Promise((resolve) => resolve(value));
+    return promise.then === Promise.prototype.then ? promise : new Promise((resolve) => resolve(value));
   } catch (error) {
     return Promise.reject(error);
   }

@@ -4,7 +4,7 @@
  * the beginning of a slice and while handlers are slow.
  */
 import { setImmediate } from 'node:timers';
-import { now } from './clock';
+import { microtask, now } from './clock';
 
 /** One that has messages to handle. */
 export interface Runnable {
@@ -24,7 +24,6 @@ const SLOW_MS = 1;
 
 // Taken once, at the load: a test that replaces timers must not stop the servers.
 const nextTurn = setImmediate;
-const microtask = Promise.resolve();
 
 /** A queue in an array that is used again: `next` is the first in it, `end` is behind the last. */
 let ready: (Runnable | undefined)[] = [];

@@ -3,7 +3,7 @@
  * are reported.
  */
 import { count, ERRORS, LAST_FAULT_AT, setCounter } from './counters';
-import { Faults } from './lifecycle';
+import { Faults } from './faults';
 import { findProcess } from './processes';
 import { options as read } from './settings';
 import type { Ref } from './types';

@@ -1,7 +1,7 @@
 /** How processes are taken down: one that a user stops, of either kind; and by a supervisor, in order within its time, else at once. */
 import { toError } from './errors';
 import { reportFault } from './faults';
-import { findProcess, findServer, type Process } from './processes';
+import { findProcess, type Process } from './processes';
 import { exitReason, idOf } from './settings';
 import { settledWithin } from './time-limit';
 import type { ExitReason, Ref } from './types';
@@ -22,9 +22,8 @@ export function stopProcess(ref: Ref, reason?: ExitReason): Promise<void> {
  * is reported.
  */
 export async function shutDown(process: Process, ms: number): Promise<void> {
-  const server = findServer(process.id);
   const stopped = process.stop('shutdown').catch((error: unknown) => {
-    if (server !== undefined) reportFault(server, toError(error), 'shutdown');
+    reportFault(process, toError(error), 'shutdown');
   });
   await settledWithin(stopped, ms);
   if (findProcess(process.id) !== undefined) process.kill('shutdown');

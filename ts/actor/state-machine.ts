@@ -92,13 +92,14 @@ export class StateMachine<S extends string, E, D> {
       entry.expired = true;
       this.#postponed.delete(entry);
     };
-    const [from, reply] = this.#replies.expect(this.#ref?.id ?? '', call, expired);
+    const [from, reply] = this.#replies.expect(() => this.#ref?.id ?? '', call, expired);
     const entry: Entry<E> = { event, from };
     this.#timeouts.cancel('event_timeout');
     try {
       yield* this.#settle(entry);
     } catch (error) {
-      this.#replies.forget(from);
+      // The call itself rejects with that; nobody has got the promise.
+      this.#replies.reject(from, toError(error));
       throw error;
     }
     return { reply };

@@ -2,7 +2,7 @@
  * Messages to come: casts that are sent after a time. A timer keeps the program alive as `setTimeout` does, and ends with its target.
  */
 import { toError } from './errors';
-import { reportFault } from './lifecycle';
+import { reportFault } from './faults';
 import { findServer, nextId, noticeEnd, watchEnds } from './processes';
 import { onReset } from './resets';
 import { idOf, MILLISECONDS, options } from './settings';
@@ -63,7 +63,7 @@ function send(ref: GenServerRef, message: unknown): void {
     server.cast(message);
   } catch (thrown) {
     // Its mailbox is full.
-    reportFault(ref, toError(thrown), message, true);
+    reportFault(server, toError(thrown), message);
   }
 }
 

@@ -2,6 +2,7 @@
  * The way from this thread to one other: what is said in one turn goes together, at the turn's end or as soon as it is much.
  */
 import { typeError } from '../../errors';
+import { microtask } from '../clock';
 import { Batch, Op } from './batch';
 import { Unpacker } from './packer';
 import { encodeFault, type WireReason } from './faults';
@@ -151,9 +152,7 @@ export class Route {
       this.flush();
     } else if (!this.#scheduled) {
       this.#scheduled = true;
-      void turn.then(this.#flush);
+      void microtask.then(this.#flush);
     }
   }
 }
-
-const turn = Promise.resolve();

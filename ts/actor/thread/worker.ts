@@ -97,7 +97,7 @@ async function start(ticket: number, { source, options }: StartOrder, from: Rout
   }
 }
 
-/** The thread ends, maybe under its server: that is told before it is taken down, and after what the program has to do at its end. */
+/** The thread ends, maybe under its server: that is told before it is taken down, and after the listeners that were there when the server started. */
 function tellEnds(): void {
   for (const { id } of allProcesses()) directory.removed(id, workerDied(id, uncaught));
   office.lastTurn();

@@ -9,6 +9,15 @@ import type { WaitingCall } from './mailbox';
 /** The longest time a timer can be set to, in milliseconds. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
+/** The functions of the promise that was made last. */
+let newFulfil: (reply: unknown) => void;
+let newFail: (error: Error) => void;
+
+function takeFunctions(resolve: (reply: unknown) => void, reject: (error: Error) => void): void {
+  newFulfil = resolve;
+  newFail = reject;
+}
+
 /** A reply that is awaited: the promise of it, and the deadline by which it must be there. */
 export abstract class AwaitedReply {
   readonly promise: Promise<unknown>;
@@ -76,6 +85,9 @@ export interface CallOwner {
 
 /** A call that is queued or being handled. */
 export class PendingCall extends AwaitedReply implements WaitingCall {
+  /** V8 drops what it has compiled for objects of one shape when a full collection finds none of them: there is always one. */
+  static readonly kept = new PendingCall({ id: '', withdraw() {} });
+
   withdrawn = false;
   /** It is in the mailbox of `owner`. */
   queued = false;
@@ -198,13 +210,4 @@ export function setDeadline(reply: AwaitedReply, timeout: number): void {
 function clearIdle(): void {
   for (const deadline of idle) deadline.clear();
   idle.length = 0;
-}
-
-/** The functions of the promise that was made last. */
-let newFulfil: (reply: unknown) => void;
-let newFail: (error: Error) => void;
-
-function takeFunctions(resolve: (reply: unknown) => void, reject: (error: Error) => void): void {
-  newFulfil = resolve;
-  newFail = reject;
 }

@@ -205,9 +205,10 @@ function findRemote(id: string): Process | undefined {
 
 /** Connects this thread with others, where that has not been done and something is there to do it: see `onFirstUse`. */
 export function connectThreads(): void {
+  if (connect === undefined) return;
   const open = connect;
   connect = undefined;
-  open?.();
+  open();
 }
 
 function tellEnd(id: string, reason: ExitReason): void {

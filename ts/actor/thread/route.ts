@@ -9,7 +9,7 @@ import { encodeFault, type WireReason } from './faults';
 import { TurnDeadline } from './turn-deadline';
 
 /** So many bytes do not wait for the end of the turn: the other thread can begin with them. */
-const MUCH = 2 * 1024;
+const MUCH = 4 * 1024;
 
 /** A link: its id, its two processes, and the offices of those. */
 export type WireLink = readonly [linkId: string, id1: string, id2: string, office1: number, office2: number];

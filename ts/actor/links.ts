@@ -14,6 +14,7 @@ import {
   setLinkBreaker,
 } from './processes';
 import { onReset } from './resets';
+import { addTo, removeFrom } from './set-index';
 import { idOf, options } from './settings';
 import type { ExitReason, LinkRef, Ref } from './types';
 
@@ -71,7 +72,7 @@ export function holdLink(made: LinkRef): void {
   if (byId.has(made.linkId) || released.delete(made.linkId) || !ids.some(isLocal)) return;
   byId.set(made.linkId, made);
   for (const id of ids) {
-    attach(id, made);
+    addTo(links, id, made);
     const process = findProcess(id);
     if (process !== undefined) noticeEnd(process);
   }
@@ -88,8 +89,8 @@ function forget(linkId: string): boolean {
   const found = byId.get(linkId);
   if (found === undefined) return false;
   byId.delete(linkId);
-  detach(found.ref1.id, found);
-  detach(found.ref2.id, found);
+  removeFrom(links, found.ref1.id, found);
+  removeFrom(links, found.ref2.id, found);
   return true;
 }
 
@@ -119,17 +120,6 @@ function runningId(ref: Ref, name: string): string {
   const id = idOf(ref, name);
   if (!findProcess(id)?.isRunning()) throw new ServerNotRunningError(id);
   return id;
-}
-
-function attach(id: string, made: LinkRef): void {
-  const known = links.get(id);
-  if (known === undefined) links.set(id, new Set([made]));
-  else known.add(made);
-}
-
-function detach(id: string, made: LinkRef): void {
-  const known = links.get(id);
-  if (known?.delete(made) && known.size === 0) links.delete(id);
 }
 
 setLinkBreaker(breakLinks);

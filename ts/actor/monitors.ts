@@ -7,6 +7,7 @@ import { ServerNotRunningError } from './errors';
 import { serverEvents } from './lifecycle';
 import { findProcess, noticeEnd, watchEnds } from './processes';
 import { onReset } from './resets';
+import { addTo, removeFrom } from './set-index';
 import { idOf, options as read } from './settings';
 import type { DownReason, ExitReason, MonitorRef, Ref } from './types';
 
@@ -39,8 +40,8 @@ export function monitor(by: Ref, monitored: Ref): MonitorRef {
     noticeEnd(watcher);
     noticeEnd(process);
     byId.set(monitorId, made);
-    add(watching, id, made);
-    add(setBy, byName, made);
+    addTo(watching, id, made);
+    addTo(setBy, byName, made);
   } else {
     tell(made, { type: 'noproc' });
   }
@@ -86,19 +87,8 @@ function downReason(reason: ExitReason): DownReason {
 
 function forget(made: Monitor): void {
   byId.delete(made.monitorRef.monitorId);
-  remove(watching, made.monitorRef.monitoredRef.id, made);
-  remove(setBy, made.by.id, made);
-}
-
-function add(index: Map<string, Set<Monitor>>, id: string, made: Monitor): void {
-  const known = index.get(id);
-  if (known === undefined) index.set(id, new Set([made]));
-  else known.add(made);
-}
-
-function remove(index: Map<string, Set<Monitor>>, id: string, made: Monitor): void {
-  const known = index.get(id);
-  if (known?.delete(made) && known.size === 0) index.delete(id);
+  removeFrom(watching, made.monitorRef.monitoredRef.id, made);
+  removeFrom(setBy, made.by.id, made);
 }
 
 watchEnds(ended);

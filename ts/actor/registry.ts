@@ -7,6 +7,7 @@ import { describe } from '../options';
 import { AlreadyRegisteredError, NotRegisteredError, ServerNotRunningError } from './errors';
 import { connectThreads, findProcess, isLocal, watchEnds } from './processes';
 import { onReset } from './resets';
+import { addTo, removeFrom } from './set-index';
 import { idOf, options } from './settings';
 import type { GenServerRef, Ref } from './types';
 
@@ -58,9 +59,7 @@ function register(name: string, ref: Ref): void {
   if (given === NO_PROCESS) throw new ServerNotRunningError(id);
   if (!isLocal(id)) return;
   names.set(name, ref);
-  const known = byId.get(id);
-  if (known === undefined) byId.set(id, new Set([name]));
-  else known.add(name);
+  addTo(byId, id, name);
 }
 
 /**
@@ -103,8 +102,7 @@ function unregister(name: string): void {
 export function forgetName(name: string, id: string): void {
   if (names.get(name)?.id !== id) return;
   names.delete(name);
-  const known = byId.get(id);
-  if (known?.delete(name) && known.size === 0) byId.delete(id);
+  removeFrom(byId, id, name);
 }
 
 /** The native table of names takes nothing else. */

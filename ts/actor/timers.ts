@@ -5,6 +5,7 @@ import { toError } from './errors';
 import { reportFault } from './faults';
 import { findServer, nextId, noticeEnd, watchEnds } from './processes';
 import { onReset } from './resets';
+import { addTo, removeFrom } from './set-index';
 import { idOf, MILLISECONDS, options } from './settings';
 import type { GenServerRef, TimerRef } from './types';
 
@@ -39,9 +40,7 @@ export function sendAfter<State, CallMsg, CastMsg, CallReply>(
     send(ref, message);
   }, delay);
   timers.set(timerId, { target, handle });
-  const known = byTarget.get(target);
-  if (known === undefined) byTarget.set(target, new Set([timerId]));
-  else known.add(timerId);
+  addTo(byTarget, target, timerId);
   return { timerId };
 }
 
@@ -72,8 +71,7 @@ function forget(timerId: string): boolean {
   if (timer === undefined) return false;
   clearTimeout(timer.handle);
   timers.delete(timerId);
-  const known = byTarget.get(timer.target);
-  if (known?.delete(timerId) && known.size === 0) byTarget.delete(timer.target);
+  removeFrom(byTarget, timer.target, timerId);
   return true;
 }
 

@@ -5,6 +5,7 @@ import { NoizylabError } from '../../errors';
 import { isLocal, type Process, type RemoteProcesses } from '../processes';
 import { ServerNotRunningError } from '../errors';
 import { breakLinks, holdLink } from '../links';
+import { addTo } from '../set-index';
 import type { ExitReason, LinkRef } from '../types';
 import { encodeReason } from './faults';
 import type { Office } from './office';
@@ -69,9 +70,7 @@ export class Directory implements RemoteProcesses, RemoteOwner {
       route.ended(id, encodeReason(this.#endOf(id)));
       return;
     }
-    const watchers = this.#watchers.get(id);
-    if (watchers === undefined) this.#watchers.set(id, new Set([route]));
-    else watchers.add(route);
+    addTo(this.#watchers, id, route);
   }
 
   killed(process: RemoteProcess, reason: ExitReason): void {

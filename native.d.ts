@@ -222,6 +222,12 @@ export declare function hostTake(key: number, host: number, into: Uint8Array): n
 /** Whether this load wants the isolate to stay alive: it has promises to settle. */
 export declare function keepAlive(load: number, keep: boolean): void
 
+/**
+ * The isolate's turn to lend its memory: workers read arrays that it could detach, and JavaScript does not run meanwhile. `true`: they
+ * want to go on, call this again after other work.
+ */
+export declare function lend(): boolean
+
 /** A number that grows with each record that is sent to this load, as one u32 in an `ArrayBuffer`; `undefined` where foreign memory is refused. */
 export declare function outboxMail(load: number): ArrayBuffer | undefined
 
@@ -269,11 +275,11 @@ export declare function processorStart(handle: number): number
 
 /**
  * Accepts the first `length` bytes of `wire`: tasks in the form that the engine's `processor/batch.rs` draws. `arrays` is the memory
- * that they name; it must stay attached, and should stay unchanged, until they are settled.
+ * that they name, in their order: typed arrays, or `undefined` for one whose memory was detached.
  *
  * Throws `ERR_PROCESSOR_SHUT_DOWN`, `ERR_CORE_UNREADABLE`.
  */
-export declare function processorSubmit(handle: number, wire: Uint8Array, length: number, arrays?: readonly NodeJS.TypedArray[]): void
+export declare function processorSubmit(handle: number, wire: Uint8Array, length: number, arrays?: readonly (NodeJS.TypedArray | undefined)[]): void
 
 /** Forgets an operation that no task uses any more. */
 export declare function processorUndefine(handle: number, operation: number): void

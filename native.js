@@ -882,6 +882,7 @@ module.exports.hostDefinition = nativeBinding.hostDefinition
 module.exports.hostFinish = nativeBinding.hostFinish
 module.exports.hostTake = nativeBinding.hostTake
 module.exports.keepAlive = nativeBinding.keepAlive
+module.exports.lend = nativeBinding.lend
 module.exports.outboxMail = nativeBinding.outboxMail
 module.exports.outboxPoll = nativeBinding.outboxPoll
 module.exports.processorAwaitRoom = nativeBinding.processorAwaitRoom

@@ -14,7 +14,7 @@ use napi::sys;
 use noizylab_engine::bridge::Wake;
 use parking_lot::Mutex;
 
-use crate::error::{Result, from_status};
+use crate::error::{Result, check};
 use crate::isolate;
 
 /// Wakes one isolate, from any thread, also after it has ended. Clones wake the same one.
@@ -105,6 +105,7 @@ unsafe extern "C" fn on_wake(env: sys::napi_env, _: sys::napi_value, _: *mut c_v
     if env.is_null() {
         return; // the environment is ending
     }
+    isolate::release_arrays(env);
     for load in isolate::loads_with_mail(env) {
         // Looked up when its turn has come: what ran before it may have swept the load away.
         if let Some(callback) = isolate::callback_of(load) {
@@ -133,8 +134,4 @@ fn call(env: sys::napi_env, callback: sys::napi_ref) {
             sys::napi_fatal_exception(env, exception);
         }
     }
-}
-
-fn check(what: &str, status: sys::napi_status) -> Result<()> {
-    if status == sys::Status::napi_ok { Ok(()) } else { Err(from_status(what, status)) }
 }

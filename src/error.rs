@@ -20,3 +20,13 @@ pub fn from_engine(error: Error) -> DoorError {
 pub fn from_status(what: &str, status: napi::sys::napi_status) -> DoorError {
     napi::Error::new(NAPI, format!("Node refused to {what} (status {status})"))
 }
+
+/// The error of a call into Node through napi-rs.
+pub fn from_napi(error: napi::Error) -> DoorError {
+    napi::Error::new(NAPI, error.reason.clone())
+}
+
+/// The error of a call into Node, unless it went well.
+pub fn check(what: &str, status: napi::sys::napi_status) -> Result<()> {
+    if status == napi::sys::Status::napi_ok { Ok(()) } else { Err(from_status(what, status)) }
+}

@@ -8,23 +8,29 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use napi::bindgen_prelude::{Function, JsValue, Uint8ArraySlice};
+use napi::bindgen_prelude::{Function, JsValue, Object, Uint8ArraySlice};
 use napi::{Env, sys};
 use napi_derive::napi;
 use noizylab_engine::actor::office::Office;
 use noizylab_engine::actor::rates::Rates;
+use noizylab_engine::bridge::Outbox;
 use noizylab_engine::bridge::outbox::Drain;
-use noizylab_engine::bridge::{Lender, Outbox};
 use noizylab_engine::broker::Host;
 use noizylab_engine::broker::local::Local;
 use noizylab_engine::cache::{self, Cache};
+use noizylab_engine::memory::{Lender, Lent, Turn};
 use noizylab_engine::processor::Processor;
 
+use crate::arrays::Arrays;
 use crate::callback::Waker;
 use crate::error::{Result, from_status};
 use crate::memory::{Raw, map};
 use crate::module;
+
+/// So long the isolate stands still for workers before timers and I/O get their turn.
+const LONGEST_TURN: Duration = Duration::from_millis(8);
 
 thread_local! {
     /// The isolate of this thread. A second environment on one thread does not occur in Node.
@@ -35,8 +41,10 @@ thread_local! {
 pub struct Isolate {
     env: sys::napi_env,
     waker: Waker,
-    /// Memory of this isolate that the engine reads.
-    pub lender: Lender,
+    /// When the engine may touch memory of this isolate.
+    lender: Lender,
+    /// That memory.
+    arrays: Arrays,
     loads: HashMap<u32, Load>,
     /// Processors by handle.
     pub processors: HashMap<u32, Owned>,
@@ -87,7 +95,8 @@ pub struct JoinedBroker {
 
 /// A processor and the load that made it.
 pub struct Owned {
-    load: u32,
+    /// Its number.
+    pub load: u32,
     /// The processor.
     pub processor: Arc<Processor>,
 }
@@ -102,6 +111,17 @@ impl Isolate {
     /// The outbox of a load.
     pub fn outbox(&self, load: u32) -> Option<Arc<Outbox>> {
         self.loads.get(&load).map(|load| Arc::clone(&load.outbox))
+    }
+
+    /// Lends arrays to tasks that `load` submits. Those that have come back are let go before.
+    pub fn lend(&mut self, env: &Env, load: u32, arrays: &Object<'_>) -> Result<Vec<Lent>> {
+        self.release_arrays();
+        let Some(outbox) = self.outbox(load) else { return Ok(Vec::new()) };
+        self.arrays.lend(env, arrays, &self.lender, &outbox)
+    }
+
+    fn release_arrays(&mut self) {
+        self.arrays.release(self.env, &self.lender.take_returned());
     }
 
     /// Registers a processor of a load under a handle.
@@ -191,6 +211,15 @@ pub fn loads_with_mail(env: sys::napi_env) -> Vec<u32> {
     loads.unwrap_or_default()
 }
 
+/// Lets go of the arrays that have come back.
+pub fn release_arrays(env: sys::napi_env) {
+    with(|isolate| {
+        if isolate.env == env {
+            isolate.release_arrays();
+        }
+    });
+}
+
 /// The draining function of a load. It is called after the borrow has ended, for it calls back.
 pub fn callback_of(load: u32) -> Option<sys::napi_ref> {
     with(|isolate| isolate.loads.get(&load).map(|load| load.callback)).flatten()
@@ -220,8 +249,11 @@ unsafe extern "C" fn on_end(_: *mut c_void) {
         load.outbox.close();
         cache::forget(&load.outbox);
     }
+    let lender = isolate.lender.clone();
+    // What others wait for passes on before anything is waited for here: leases, computations, names.
+    drop(isolate);
     // Every operation over this isolate's memory has been told to stop.
-    isolate.lender.wait_until_returned();
+    lender.end();
 }
 
 /// Registers a load of the face. `drain` is called, without arguments, when there is something to [`drain`]; it is not kept
@@ -235,6 +267,7 @@ pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
     let raw = env.raw();
     if with(|_| ()).is_none() {
         let waker = Waker::new(raw)?;
+        let lender = Lender::new(Box::new(waker.clone()));
         // SAFETY: the hook is a function of this library, which is never unloaded. It is added after the waker's threadsafe
         // function was made, so that it runs before Node closes that.
         let status = unsafe { sys::napi_add_env_cleanup_hook(raw, Some(on_end), ptr::null_mut()) };
@@ -244,7 +277,8 @@ pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
         ISOLATE.set(Some(Isolate {
             env: raw,
             waker,
-            lender: Lender::default(),
+            lender,
+            arrays: Arrays::default(),
             loads: HashMap::new(),
             processors: HashMap::new(),
             caches: HashMap::new(),
@@ -304,6 +338,26 @@ pub fn drain(load: u32, #[napi(ts_arg_type = "Uint8Array")] mut into: Uint8Array
     match outbox.map_or(Drain::Written(0), |outbox| outbox.drain_into(into)) {
         Drain::Written(bytes) => bytes as f64,
         Drain::Needs(bytes) => -(bytes as f64),
+    }
+}
+
+/// The isolate's turn to lend its memory: workers read arrays that it could detach, and JavaScript does not run meanwhile. `true`: they
+/// want to go on, call this again after other work.
+#[napi]
+pub fn lend() -> bool {
+    let until = Instant::now() + LONGEST_TURN;
+    loop {
+        let turn = with(|isolate| {
+            isolate.release_arrays();
+            isolate.arrays.look(isolate.env, &isolate.lender.begin_turn());
+            isolate.lender.clone()
+        });
+        // The isolate is not borrowed while this thread stands still.
+        match turn.map(|lender| lender.lend(until)) {
+            Some(Turn::More) if Instant::now() < until => {}
+            Some(Turn::More | Turn::Late) => return true,
+            Some(Turn::Done) | None => return false,
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! `undefined` or ignored, because the object behind it may have been closed from another side.
 
 mod actor;
+mod arrays;
 mod broker;
 mod cache;
 mod callback;

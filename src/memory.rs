@@ -4,13 +4,10 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{JsObjectValue, JsValue, Object};
 use napi::{Env, sys};
-use noizylab_engine::bridge::{Lender, Words};
-use noizylab_engine::payload::Element;
-use noizylab_engine::processor::{Borrowed, Borrows};
+use noizylab_engine::bridge::Words;
 
-use crate::error::{NAPI, Result, from_status};
+use crate::error::{Result, from_status};
 
 /// A value of the current call that napi-rs has no type for.
 pub struct Raw(sys::napi_value);
@@ -55,34 +52,4 @@ pub fn map<T>(env: &Env, owner: &Arc<T>, memory: (*const u8, usize)) -> Result<O
         return Ok(None);
     }
     Err(from_status("map memory", status))
-}
-
-/// The memory of an array of typed arrays, lent until the result is dropped.
-pub fn borrow(env: &Env, arrays: &Object<'_>, lender: &Lender) -> Result<Borrows> {
-    let to_door = |error: napi::Error| napi::Error::new(NAPI, error.reason.clone());
-    let length = arrays.get_array_length_unchecked().map_err(to_door)?;
-    let mut borrowed = Vec::with_capacity(length as usize);
-    for index in 0..length {
-        let mut value = ptr::null_mut();
-        let (mut kind, mut elements, mut pointer) = (0, 0, ptr::null_mut());
-        // SAFETY: plain calls in the environment of this call; parts that are not wanted may be null.
-        let status = unsafe {
-            sys::napi_get_element(env.raw(), arrays.raw(), index, &raw mut value);
-            sys::napi_get_typedarray_info(
-                env.raw(),
-                value,
-                &raw mut kind,
-                &raw mut elements,
-                &raw mut pointer,
-                ptr::null_mut(),
-                ptr::null_mut(),
-            )
-        };
-        let element = u8::try_from(kind).ok().and_then(Element::from_u8);
-        let (sys::Status::napi_ok, Some(element)) = (status, element) else {
-            return Err(from_status("read a typed array", status));
-        };
-        borrowed.push(Borrowed { element, pointer: pointer.cast(), bytes: elements * element.size() });
-    }
-    Ok(Borrows { arrays: borrowed, loan: lender.lend() })
 }

@@ -11,8 +11,8 @@ use noizylab_engine::operations::Operation;
 use noizylab_engine::processor::{Config, Processor};
 
 use crate::error::{Result, from_engine};
-use crate::isolate;
-use crate::memory::{Raw, borrow, map_words};
+use crate::isolate::{self, Owned};
+use crate::memory::{Raw, map_words};
 
 /// The names of the native operations; the place of a name is its number.
 #[napi]
@@ -85,7 +85,7 @@ pub fn processor_undefine(handle: u32, operation: u32) {
 }
 
 /// Accepts the first `length` bytes of `wire`: tasks in the form that the engine's `processor/batch.rs` draws. `arrays` is the memory
-/// that they name; it must stay attached, and should stay unchanged, until they are settled.
+/// that they name, in their order: typed arrays, or `undefined` for one whose memory was detached.
 ///
 /// Throws `ERR_PROCESSOR_SHUT_DOWN`, `ERR_CORE_UNREADABLE`.
 #[napi]
@@ -94,16 +94,17 @@ pub fn processor_submit(
     handle: u32,
     wire: &[u8],
     length: u32,
-    #[napi(ts_arg_type = "readonly NodeJS.TypedArray[]")] arrays: Option<Object<'_>>,
+    #[napi(ts_arg_type = "readonly (NodeJS.TypedArray | undefined)[]")] arrays: Option<Object<'_>>,
 ) -> Result<()> {
-    let Some(processor) = find(handle) else { return Ok(()) };
-    let lender = isolate::with(|isolate| isolate.lender.clone());
-    let borrows = match (arrays, lender) {
-        (Some(arrays), Some(lender)) => Some(borrow(&env, &arrays, &lender)?),
-        _ => None,
-    };
+    let found = isolate::with(|isolate| {
+        let Owned { load, processor } = isolate.processors.get(&handle)?;
+        let (load, processor) = (*load, Arc::clone(processor));
+        let lent = arrays.map_or_else(|| Ok(Vec::new()), |arrays| isolate.lend(&env, load, &arrays));
+        Some((processor, lent))
+    });
+    let Some((processor, lent)) = found.flatten() else { return Ok(()) };
     let wire = wire.get(..length as usize).unwrap_or(wire);
-    processor.submit(wire, borrows).map_err(from_engine)
+    processor.submit(wire, lent?).map_err(from_engine)
 }
 
 /// Forgets a group of tasks; `stop` also stops what runs of it.

@@ -29,6 +29,7 @@ export const RecordKind = {
   brokerIdle: 15,
   actorPost: 16,
   actorOfficeGone: 17,
+  lend: 18,
 } as const;
 
 /** The values of a record, in memory that is overwritten when the handler returns. */
@@ -47,6 +48,8 @@ export interface Channel {
 }
 
 const HEADER = 32;
+/** The channel of the bridge itself. */
+const OWN_CHANNEL = 0;
 const SMALL_BUFFER = 256 * 1024;
 /** So long a drain may hold the event loop before timers and I/O get their turn. */
 const LONGEST_TURN_MS = 8;
@@ -65,8 +68,12 @@ class Bridge {
   /** Held here, because the engine holds it weakly: it lives as long as this load of the package. */
   readonly #wake = (): void => this.#drain();
 
+  /** Held here like `#wake`. */
+  readonly #own: Channel = { record: () => this.#lend() };
+
   constructor() {
     this.load = crossing(() => this.native.register(this.#wake));
+    this.open(OWN_CHANNEL, this.#own);
   }
 
   /** Records for this number go to `channel`. */
@@ -130,6 +137,11 @@ class Bridge {
       }
     }
     if (buffer.length === SMALL_BUFFER) this.#spare = buffer;
+  }
+
+  /** Workers wait for this isolate's turn to read its arrays. They get more turns, with timers and I/O in between, as long as they want. */
+  #lend(): void {
+    if (this.native.lend()) setImmediate(() => this.#lend());
   }
 
   /** Hands on what is left of a batch. */

@@ -3,9 +3,10 @@
  */
 import type { FrameView } from '../bridge/bridge';
 import { readFrame } from '../bridge/frame';
-import { AT_PORT, Failure, SAME } from '../bridge/payload';
+import { AT_PORT, Failure, Replaced, SAME } from '../bridge/payload';
 import type { SharedBuffers } from '../bridge/structured';
 import { filled } from './filled';
+import { type Memory, replaceContents } from './given-memory';
 
 /** Tasks that were submitted together and are answered one after another. */
 export interface Group {
@@ -35,6 +36,7 @@ export function readResults(
   readFrame(frame, source, (value, position) => {
     const at = index + position;
     if (value === SAME) take(given(at), at);
+    else if (value instanceof Replaced) take(replaceContents(given(at) as Memory, value.bytes), at);
     else if (value === AT_PORT) take(source.fromPort(group, at), at);
     else take(value, at);
   });
@@ -44,7 +46,7 @@ export function readResults(
 interface Pending {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** Keeps memory that the task borrows, and is the result where an operation hands back what it was given. */
+  /** The result where an operation hands back what it was given. */
   readonly given: unknown;
 }
 
@@ -117,7 +119,7 @@ export class SingleGroup implements Group {
 
   constructor(
     private readonly number: number,
-    /** Keeps memory that the task borrows, and is the result where an operation hands back what it was given. */
+    /** The result where an operation hands back what it was given. */
     private readonly given: unknown,
     private readonly source: Results,
     private readonly resolve: (value: unknown) => void,

@@ -3,12 +3,11 @@
  *
  * Tasks of one turn of the event loop are collected and cross together in a microtask.
  */
-import { types } from 'node:util';
 import { type Encoding, layoutOf, Layout, Writer, writeFrame } from '../bridge/frame';
-import { isJson, isPlain, Tag } from '../bridge/payload';
+import { Tag } from '../bridge/payload';
 import { NoizylabError } from '../errors';
-import { describe } from '../options';
 import { serialize, type SharedBuffers } from '../bridge/structured';
+import { asArray, isBare, isResizable, type MemoryInObject, memoryOf, optionsBeside } from './given-memory';
 import type { TaskManner } from './options';
 
 const HEADER = 64;
@@ -40,8 +39,12 @@ export interface SegmentHead {
   host?: number;
 }
 
-/** Hands a submission over: `length` bytes of `wire`, and the arrays that native operations borrow. */
-export type Submit = (wire: Buffer, length: number, arrays: NodeJS.TypedArray[] | undefined) => void;
+/** Hands a submission over: `length` bytes of `wire`, and the arrays that its tasks name; `undefined` in place of one that was detached. */
+export type Submit = (
+  wire: Buffer,
+  length: number,
+  arrays: (NodeJS.TypedArray | undefined)[] | undefined,
+) => void;
 /** Tells that tasks were not accepted. */
 export type Refused = (group: number, index: number, count: number, error: Error) => void;
 
@@ -53,6 +56,8 @@ export class Submission {
   /** For the operation that hands back what it is given: nothing is lost, and memory comes back as it is. */
   readonly #echo: Encoding;
   #arrays: NodeJS.TypedArray[] = [];
+  /** Their lengths when the tasks were added: an array that is detached before they cross has another one. */
+  #lengths: number[] = [];
   /** Group, first index and count of each segment in the buffer. */
   #segments: [group: number, index: number, count: number][] = [];
   #scheduled = false;
@@ -158,13 +163,15 @@ export class Submission {
     this.#close();
     const { bytes, length } = this.#writer;
     if (length === 0) return;
-    const arrays = this.#arrays.length > 0 ? this.#arrays : undefined;
+    const lengths = this.#lengths;
+    const arrays = this.#arrays.map((array, at) => (array.byteLength === lengths[at] ? array : undefined));
     const segments = this.#segments;
     this.#arrays = [];
+    this.#lengths = [];
     this.#segments = [];
     this.pending = 0;
     try {
-      this.submit(bytes, length, arrays);
+      this.submit(bytes, length, arrays.length > 0 ? arrays : undefined);
     } catch (error) {
       // Refused as a whole: the processor was shut down meanwhile.
       for (const [group, index, count] of segments) this.refused(group, index, count, error as Error);
@@ -256,11 +263,14 @@ export class Submission {
       const end = writer.length;
       writer.align();
       writeHeader(writer.bytes, before, head, layout, index, count, end - start);
+      writer.bytes.writeUInt32LE(borrowed, before + 52);
+      writer.bytes.writeUInt32LE(this.#arrays.length - borrowed, before + 56);
       this.#segments.push([head.group, index, count]);
     } catch (error) {
       // Nothing of a segment that cannot be encoded crosses.
       writer.length = before;
       this.#arrays.length = borrowed;
+      this.#lengths.length = borrowed;
       throw error;
     }
   }
@@ -272,42 +282,13 @@ export class Submission {
   #borrow(value: unknown, writer: Writer): number | undefined {
     if (typeof value !== 'object' || value === null) return undefined;
     const alone = asArray(value);
-    if (alone !== undefined) {
-      writer.uint32(this.#arrays.push(alone) - 1);
-      return Tag.borrowed;
-    }
-    const array = asArray(memoryOf(value));
+    const array = alone ?? asArray(memoryOf(value));
     if (array === undefined) return undefined;
     writer.uint32(this.#arrays.push(array) - 1);
-    writer.text(JSON.stringify(optionsBeside(value)));
+    this.#lengths.push(array.byteLength);
+    if (alone === undefined) writer.text(JSON.stringify(optionsBeside(value)));
     return Tag.borrowed;
   }
-}
-
-/** Memory in an object of options: `values` goes before `data`. */
-interface MemoryInObject {
-  data?: unknown;
-  values?: unknown;
-}
-
-/** The memory that a native operation takes as it is: the data itself, or what stands in an object of options. */
-function memoryOf(data: unknown): ArrayBufferView | ArrayBufferLike | undefined {
-  if (isBare(data)) return data;
-  if (typeof data !== 'object' || data === null || !isPlain(data)) return undefined;
-  const { data: bytes, values } = data as MemoryInObject;
-  const memory = values ?? bytes;
-  return isBare(memory) ? memory : undefined;
-}
-
-/** @throws NoizylabError `ERR_PROCESSOR_INVALID_DATA`: JSON cannot carry them. */
-function optionsBeside(data: MemoryInObject): Record<string, unknown> {
-  const options: Record<string, unknown> = { ...data };
-  delete options[data.values === undefined || data.values === null ? 'data' : 'values'];
-  if (isJson(options, true)) return options;
-  throw new NoizylabError(
-    'ERR_PROCESSOR_INVALID_DATA',
-    `the options beside the memory must be values that JSON can carry; given: ${describe(options)}`,
-  );
 }
 
 /** Bytes that an encoded value takes, at least. */
@@ -328,27 +309,6 @@ function checkInPlace({ name }: Target, data: unknown): void {
     'ERR_PROCESSOR_INVALID_DATA',
     "operation 'sort' works in place and takes no view of a resizable buffer, whose memory may move; give it view.slice()",
   );
-}
-
-function isBare(data: unknown): data is ArrayBufferView | ArrayBufferLike {
-  return ArrayBuffer.isView(data) || types.isAnyArrayBuffer(data);
-}
-
-function isResizable(memory: ArrayBufferLike): boolean {
-  const { resizable, growable } = memory as { resizable?: boolean; growable?: boolean };
-  return resizable === true || growable === true;
-}
-
-/** The typed array that shows all of a view or buffer; `undefined` for anything else. Resizable memory may move: it is copied. */
-function asArray(value: unknown): NodeJS.TypedArray | undefined {
-  if (ArrayBuffer.isView(value)) {
-    const view = types.isTypedArray(value)
-      ? value
-      : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-    return isResizable(value.buffer) ? view.slice() : view;
-  }
-  if (types.isAnyArrayBuffer(value)) return asArray(new Uint8Array(value));
-  return undefined;
 }
 
 function writeHeader(

@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use noizylab_engine::cancel::Cancel;
+use noizylab_engine::memory::View;
 use noizylab_engine::operations::{Operation, run};
-use noizylab_engine::payload::{Element, Input, View};
+use noizylab_engine::payload::{Element, Input};
 
 const LARGE: usize = 100_000_000;
 /// Short enough for an operation to keep to the calling thread.
@@ -18,11 +19,6 @@ const TEXT_LENGTH: usize = 16 << 20;
 
 fn main() {
     divan::main();
-}
-
-fn view<T>(element: Element, values: &mut [T]) -> View<'_> {
-    // SAFETY: the slice is borrowed mutably for as long as the view lives, and holds elements of this kind.
-    unsafe { View::new(element, values.as_mut_ptr().cast(), size_of_val(values)) }
 }
 
 /// Numbers from 0 to 1000 in no order, by xorshift.
@@ -150,11 +146,11 @@ mod large {
     #[divan::bench(args = OPERATIONS)]
     fn all_threads(bencher: Bencher<'_, '_>, name: &str) {
         let operation = Operation::from_name(name).expect("a name of the catalogue");
-        let mut values = large();
+        let values = large();
         let mut out = Vec::new();
         bencher
             .counter(BytesCount::of_many::<f64>(LARGE))
-            .bench_local(|| measure(operation, Input::View(view(Element::F64, &mut values)), &mut out));
+            .bench_local(|| measure(operation, Input::View(View::of(Element::F64, &values)), &mut out));
     }
 
     #[divan::bench(args = OPERATIONS)]
@@ -164,7 +160,7 @@ mod large {
         let mut out = Vec::new();
         bencher.counter(BytesCount::of_many::<f64>(LARGE)).bench_local(|| {
             for part in values.chunks_mut(PART) {
-                measure(operation, Input::View(view(Element::F64, part)), &mut out);
+                measure(operation, Input::View(View::of(Element::F64, part)), &mut out);
             }
         });
     }
@@ -177,8 +173,8 @@ mod sort {
     #[divan::bench(args = [100_000, 10_000_000])]
     fn floats(bencher: Bencher<'_, '_>, length: usize) {
         let mut out = Vec::new();
-        bencher.with_inputs(|| numbers(length)).bench_local_values(|mut values| {
-            measure(Operation::Sort, Input::View(view(Element::F64, &mut values)), &mut out);
+        bencher.with_inputs(|| numbers(length)).bench_local_values(|values| {
+            measure(Operation::Sort, Input::View(View::of(Element::F64, &values)), &mut out);
         });
     }
 }
@@ -190,7 +186,7 @@ mod bytes {
     #[divan::bench(args = ["sha256", "gzip", "lines", "json-parse-check"])]
     fn of_text(bencher: Bencher<'_, '_>, name: &str) {
         let operation = Operation::from_name(name).expect("a name of the catalogue");
-        let mut data = match operation {
+        let data = match operation {
             Operation::JsonParseCheck => json(),
             _ => text(),
         };
@@ -198,17 +194,17 @@ mod bytes {
         let length = BytesCount::new(data.len());
         bencher
             .counter(length)
-            .bench_local(|| measure(operation, Input::View(view(Element::U8, &mut data)), &mut out));
+            .bench_local(|| measure(operation, Input::View(View::of(Element::U8, &data)), &mut out));
     }
 
     #[divan::bench]
     fn gunzip(bencher: Bencher<'_, '_>) {
-        let mut data = text();
+        let data = text();
         let length = BytesCount::new(data.len());
         let (mut packed, mut out) = (Vec::new(), Vec::new());
-        measure(Operation::Gzip, Input::View(view(Element::U8, &mut data)), &mut packed);
+        measure(Operation::Gzip, Input::View(View::of(Element::U8, &data)), &mut packed);
         bencher.counter(length).bench_local(|| {
-            measure(Operation::Gunzip, Input::View(view(Element::U8, &mut packed)), &mut out)
+            measure(Operation::Gunzip, Input::View(View::of(Element::U8, &packed)), &mut out)
         });
     }
 

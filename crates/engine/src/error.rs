@@ -45,6 +45,17 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The memory of an array is not where it was: its buffer was transferred, or its WebAssembly memory has grown.
+    #[error(
+        "the array's buffer was detached (transferred, or its WebAssembly memory grew) before the task was done with it"
+    )]
+    Detached,
+    /// The system has no memory for a value.
+    #[error("there is no memory for {bytes} bytes")]
+    OutOfMemory {
+        /// How much was wanted.
+        bytes: usize,
+    },
     /// The task was aborted or its processor went away while it ran.
     #[error("the task was cancelled")]
     Cancelled,
@@ -131,6 +142,8 @@ impl Error {
             Self::CorruptData { .. } => "ERR_PROCESSOR_CORRUPT_DATA",
             Self::TooLarge { .. } => "ERR_PROCESSOR_TOO_LARGE",
             Self::Io { .. } => "ERR_PROCESSOR_IO",
+            Self::Detached => "ERR_PROCESSOR_DETACHED",
+            Self::OutOfMemory { .. } => "ERR_CORE_OUT_OF_MEMORY",
             Self::Cancelled => "ERR_PROCESSOR_CANCELLED",
             Self::Panicked { .. } => "ERR_PROCESSOR_PANICKED",
             Self::TimedOut { .. } => "ERR_PROCESSOR_TIMEOUT",

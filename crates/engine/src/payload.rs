@@ -4,7 +4,7 @@
 //! it decodes it once. JSON values travel as JSON text, strings and buffers raw, numbers as eight bytes; what JSON
 //! cannot carry travels in V8's own format, in which the engine reads nothing but plain arrays of numbers.
 
-use std::marker::PhantomData;
+use crate::memory::View;
 
 /// How the bytes of a value are to be read. The numbers are part of the contract with `ts/bridge/payload.ts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +26,15 @@ pub enum Tag {
     Error = 6,
     /// The value travels by reference over a message port beside the bridge; no bytes.
     Port = 7,
-    /// The very object that came in (sorted in place, or handed through); no bytes.
+    /// The very object that came in; no bytes.
     Same = 8,
-    /// Memory that JavaScript owns and the engine borrows for the time of the task; see [`View`].
+    /// Memory that JavaScript owns; see [`memory`](crate::memory).
     Borrowed = 9,
     /// A new typed array: an eight-byte header whose first byte is the [`Element`] kind and whose others are zero, then
     /// the elements in the machine's byte order.
     Typed = 10,
+    /// New contents, as they are, for the very memory that came in and of which the engine had a copy.
+    Replaced = 11,
 }
 
 impl Tag {
@@ -50,6 +52,7 @@ impl Tag {
             8 => Self::Same,
             9 => Self::Borrowed,
             10 => Self::Typed,
+            11 => Self::Replaced,
             _ => return None,
         })
     }
@@ -126,70 +129,6 @@ macro_rules! scalars {
     )* };
 }
 scalars!(i8, u8, i16, u16, i32, u32, f32, f64, i64, u64);
-
-/// Typed memory that the engine reads, and in one case (`sort`) writes, without owning it.
-///
-/// The memory belongs to a typed array in an isolate. Whoever makes a view promises that the memory stays where it is
-/// for `'a`: the face holds the array until the task is settled, and the cleanup of an isolate waits until nothing
-/// borrows from it any more. JavaScript is told not to change the array meanwhile; if it does, the numbers that the
-/// engine sees are unspecified.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    element: Element,
-    pointer: *mut u8,
-    bytes: usize,
-    lifetime: PhantomData<&'a mut [u8]>,
-}
-
-// SAFETY: a view is a slice of plain numbers; the promise of `View::new` holds on every thread.
-unsafe impl Send for View<'_> {}
-// SAFETY: as above; shared access only reads.
-unsafe impl Sync for View<'_> {}
-
-impl<'a> View<'a> {
-    /// A view of `bytes` bytes at `pointer`.
-    ///
-    /// # Safety
-    /// For all of `'a` the memory must be mapped and must not be freed, moved or written by Rust through another path,
-    /// and `pointer` must be aligned for `element` (or `bytes` be 0).
-    pub unsafe fn new(element: Element, pointer: *mut u8, bytes: usize) -> Self {
-        Self { element, pointer, bytes, lifetime: PhantomData }
-    }
-
-    /// The kind of the elements.
-    pub fn element(&self) -> Element {
-        self.element
-    }
-
-    /// The memory as bytes.
-    pub fn bytes(&self) -> &'a [u8] {
-        if self.bytes == 0 {
-            return &[];
-        }
-        // SAFETY: the promise of `View::new`.
-        unsafe { std::slice::from_raw_parts(self.pointer, self.bytes) }
-    }
-
-    /// The memory as elements of type `T`; `T` must have the size of the element kind.
-    pub fn elements<T: Scalar>(&self) -> &'a [T] {
-        assert_eq!(size_of::<T>(), self.element.size(), "element type of another size");
-        if self.bytes == 0 {
-            return &[];
-        }
-        // SAFETY: the promise of `View::new` covers life and alignment, `Scalar` that any bits are a value.
-        unsafe { std::slice::from_raw_parts(self.pointer.cast::<T>(), self.bytes / size_of::<T>()) }
-    }
-
-    /// The memory as elements that may be written (only `sort` does).
-    pub fn elements_mut<T: Scalar>(&mut self) -> &mut [T] {
-        assert_eq!(size_of::<T>(), self.element.size(), "element type of another size");
-        if self.bytes == 0 {
-            return &mut [];
-        }
-        // SAFETY: as in `elements`; `&mut self` and the promise of `View::new` keep other Rust accesses away.
-        unsafe { std::slice::from_raw_parts_mut(self.pointer.cast::<T>(), self.bytes / size_of::<T>()) }
-    }
-}
 
 /// A value as an operation sees it.
 #[derive(Clone, Copy, Debug)]

@@ -21,7 +21,7 @@ fn temporary(name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 fn gunzip(packed: &[&[u8]]) -> Result<Output, Error> {
-    run(Operation::Gunzip, buffer(&mut packed.concat()))
+    run(Operation::Gunzip, buffer(&packed.concat()))
 }
 
 #[test]
@@ -48,10 +48,10 @@ fn the_same_bytes_give_the_same_result_in_every_form() {
     let json_data = format!("{{\"data\":{json_string}}}");
     let json_path = serde_json::json!({ "path": path }).to_string();
     for operation in [Operation::Sha256, Operation::Gzip, Operation::Lines] {
-        let mut bytes = text.clone().into_bytes();
+        let bytes = text.clone().into_bytes();
         let expected = ok(operation, Input::Text(&text));
-        assert_eq!(ok(operation, buffer(&mut bytes)), expected);
-        assert_eq!(ok(operation, Input::ViewWith(view(Element::U8, &mut bytes), "{}")), expected);
+        assert_eq!(ok(operation, buffer(&bytes)), expected);
+        assert_eq!(ok(operation, Input::ViewWith(view(Element::U8, &bytes), "{}")), expected);
         assert_eq!(ok(operation, Input::Json(&json_string)), expected);
         assert_eq!(ok(operation, Input::Json(&json_data)), expected);
         assert_eq!(ok(operation, Input::Json(&json_path)), expected);
@@ -60,10 +60,10 @@ fn the_same_bytes_give_the_same_result_in_every_form() {
 
 #[test]
 fn a_typed_array_of_any_kind_is_its_bytes() {
-    let mut values = [1_u64, u64::MAX];
-    let mut bytes = values.map(u64::to_ne_bytes).concat();
-    let expected = ok(Operation::Sha256, buffer(&mut bytes));
-    assert_eq!(ok(Operation::Sha256, Input::View(view(Element::U64, &mut values))), expected);
+    let values = [1_u64, u64::MAX];
+    let bytes = values.map(u64::to_ne_bytes).concat();
+    let expected = ok(Operation::Sha256, buffer(&bytes));
+    assert_eq!(ok(Operation::Sha256, Input::View(view(Element::U64, &values))), expected);
 }
 
 #[test]
@@ -87,8 +87,8 @@ fn gzip_is_read_by_gunzip_at_every_level() {
     let mut lengths = Vec::new();
     for level in 0..=9 {
         let options = format!("{{\"level\":{level}}}");
-        let mut bytes = text.clone().into_bytes();
-        let packed = ok(Operation::Gzip, Input::ViewWith(view(Element::U8, &mut bytes), &options));
+        let bytes = text.clone().into_bytes();
+        let packed = ok(Operation::Gzip, Input::ViewWith(view(Element::U8, &bytes), &options));
         assert_eq!(packed.tag, Tag::Bytes);
         assert_eq!(gunzip(&[&packed.bytes]).expect("a gzip stream").bytes, text.as_bytes());
         lengths.push(packed.bytes.len());
@@ -146,10 +146,10 @@ fn gunzip_says_what_is_wrong_with_damaged_data() {
 #[test]
 fn gunzip_stops_at_its_limit() {
     let zeros = "\0".repeat(3_000_000);
-    let mut packed = ok(Operation::Gzip, Input::Text(&zeros)).bytes;
-    let mut limited = |limit: &str| {
+    let packed = ok(Operation::Gzip, Input::Text(&zeros)).bytes;
+    let limited = |limit: &str| {
         let options = format!("{{\"maxOutputLength\":{limit}}}");
-        run(Operation::Gunzip, Input::ViewWith(view(Element::U8, &mut packed), &options))
+        run(Operation::Gunzip, Input::ViewWith(view(Element::U8, &packed), &options))
     };
     assert_eq!(limited("3000000").expect("just enough").bytes.len(), 3_000_000);
     let error = limited("2999999").expect_err("too large");
@@ -172,8 +172,8 @@ fn a_lost_last_newline_still_ends_a_line() {
 
 proptest! {
     #[test]
-    fn whatever_is_compressed_comes_back(mut bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
-        let packed = ok(Operation::Gzip, buffer(&mut bytes)).bytes;
+    fn whatever_is_compressed_comes_back(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
+        let packed = ok(Operation::Gzip, buffer(&bytes)).bytes;
         prop_assert_eq!(gunzip(&[&packed]).expect("a gzip stream").bytes, bytes);
     }
 

@@ -24,8 +24,8 @@ fn names_and_numbers_lead_to_the_operation_and_back() {
 
 #[test]
 fn echo_gives_every_value_back() {
-    let mut values = [1.5];
-    let view = view(Element::F64, &mut values);
+    let values = [1.5];
+    let view = view(Element::F64, &values);
     assert_eq!(ok(Operation::Echo, Input::Undefined).tag, Tag::Undefined);
     assert_eq!(ok(Operation::Echo, Input::Number(-0.0)).number().to_bits(), (-0.0_f64).to_bits());
     assert!(ok(Operation::Echo, Input::Number(f64::NAN)).number().is_nan());
@@ -69,8 +69,8 @@ fn compute_refuses_what_cannot_be_counted_to() {
     refusal(Operation::Compute, Input::Number(f64::NAN));
     let message = refusal(Operation::Compute, Input::Json(r#"{"iterations":[]}"#));
     assert_eq!(message, "operation 'compute' takes 'iterations' as a number from 0; given: []");
-    let mut values = [1.0];
-    let message = refusal(Operation::Compute, Input::View(view(Element::F64, &mut values)));
+    let values = [1.0];
+    let message = refusal(Operation::Compute, Input::View(view(Element::F64, &values)));
     assert!(message.ends_with("given: Float64Array(1)"), "{message}");
 }
 
@@ -100,8 +100,8 @@ fn a_result_that_json_cannot_say_is_still_a_plain_array() {
 
 #[test]
 fn transform_of_a_typed_array_wraps_as_an_assignment_does() {
-    fn doubled<T: noizylab_engine::payload::Scalar>(element: Element, mut values: Vec<T>) -> Vec<u8> {
-        ok(Operation::Transform, Input::View(view(element, &mut values))).typed(element).to_vec()
+    fn doubled<T: noizylab_engine::payload::Scalar>(element: Element, values: Vec<T>) -> Vec<u8> {
+        ok(Operation::Transform, Input::View(view(element, &values))).typed(element).to_vec()
     }
     assert_eq!(doubled(Element::U8, vec![1_u8, 128, 255]), [2, 0, 254]);
     assert_eq!(doubled(Element::U8Clamped, vec![1_u8, 128, 255]), [2, 255, 255]);
@@ -119,8 +119,8 @@ fn transform_of_a_typed_array_wraps_as_an_assignment_does() {
 
 #[test]
 fn transform_does_not_change_the_given_array() {
-    let mut values: Vec<f64> = (0..300_000).map(f64::from).collect();
-    let result = ok(Operation::Transform, Input::View(view(Element::F64, &mut values)));
+    let values: Vec<f64> = (0..300_000).map(f64::from).collect();
+    let result = ok(Operation::Transform, Input::View(view(Element::F64, &values)));
     assert_eq!(result.typed(Element::F64).len(), values.len() * 8);
     assert_eq!(values[299_999], 299_999.0);
 }
@@ -133,8 +133,8 @@ fn aggregate_adds_up_from_left_to_right_from_zero() {
     assert_eq!(sum("[0.1,0.2,0.3]"), 0.1 + 0.2 + 0.3);
     assert_eq!(sum("[-0]").to_bits(), 0);
     assert_eq!(sum("[1e308,1e308]"), f64::INFINITY);
-    let mut values = [1.5_f32, 2.5];
-    assert_eq!(ok(Operation::Aggregate, Input::View(view(Element::F32, &mut values))).number(), 4.0);
+    let values = [1.5_f32, 2.5];
+    assert_eq!(ok(Operation::Aggregate, Input::View(view(Element::F32, &values))).number(), 4.0);
 }
 
 #[test]

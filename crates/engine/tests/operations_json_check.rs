@@ -102,7 +102,7 @@ fn a_million_open_brackets_do_not_exhaust_the_stack() {
 
 #[test]
 fn bytes_that_are_no_utf8_are_a_fault_where_they_stand() {
-    let check = |bytes: &[u8]| ok(Operation::JsonParseCheck, buffer(&mut bytes.to_vec())).json();
+    let check = |bytes: &[u8]| ok(Operation::JsonParseCheck, buffer(&bytes.to_vec())).json();
     let invalid =
         |line, column| json!({ "valid": false, "error": "invalid UTF-8", "line": line, "column": column });
     assert_eq!(check(b"\"a\xffb\""), invalid(1, 3));
@@ -121,7 +121,7 @@ fn a_character_across_a_megabyte_boundary_is_whole() {
         assert_eq!(check(&text), json!({ "valid": true }));
         let mut cut = text.into_bytes();
         cut.truncate(cut.len() - 2);
-        assert_eq!(ok(Operation::JsonParseCheck, buffer(&mut cut)).json()["error"], json!("invalid UTF-8"));
+        assert_eq!(ok(Operation::JsonParseCheck, buffer(&cut)).json()["error"], json!("invalid UTF-8"));
     }
 }
 

@@ -66,6 +66,8 @@ pub enum RecordKind {
     ActorPost = 16,
     /// To an office of actors: the office `index` is closed, and its processes are gone.
     ActorOfficeGone = 17,
+    /// To the bridge itself: workers wait for the isolate's turn to lend its memory.
+    Lend = 18,
 }
 
 /// One thing that the engine tells the face.

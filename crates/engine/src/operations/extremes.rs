@@ -19,7 +19,7 @@ pub(super) fn run_min(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> R
         Numbers::List(list) => {
             for_each_number(Operation::Min, list, cancel, |value| least = min_of(least, value))?;
         }
-        Numbers::View(view) => with_elements!(view, elements => {
+        Numbers::View(view) => with_elements!(view, cancel, elements => {
             least = blocks::map(elements, cancel, Numeric::block_min)?.into_iter().fold(least, min_of);
         }),
     }
@@ -34,7 +34,7 @@ pub(super) fn run_max(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> R
         Numbers::List(list) => {
             for_each_number(Operation::Max, list, cancel, |value| most = max_of(most, value))?;
         }
-        Numbers::View(view) => with_elements!(view, elements => {
+        Numbers::View(view) => with_elements!(view, cancel, elements => {
             most = blocks::map(elements, cancel, Numeric::block_max)?.into_iter().fold(most, max_of);
         }),
     }

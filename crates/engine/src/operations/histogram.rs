@@ -16,6 +16,7 @@ use super::list::collect_numbers;
 use super::numbers::{Numbers, with_elements};
 use crate::cancel::Cancel;
 use crate::error::Error;
+use crate::memory::Elements;
 use crate::payload::{Input, Tag};
 
 const OPERATION: Operation = Operation::Histogram;
@@ -53,8 +54,13 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
         return Err(OPERATION.refuse_part("'min' below 'max'", format!("min {min}, max {max}")));
     }
     match numbers {
-        Numbers::View(view) => with_elements!(view, elements => count(elements, bins, min, max, cancel, out)),
-        Numbers::List(list) => count(&collect_numbers(OPERATION, list, cancel)?, bins, min, max, cancel, out),
+        Numbers::View(view) => {
+            with_elements!(view, cancel, elements => count(elements, bins, min, max, cancel, out))
+        }
+        Numbers::List(list) => {
+            let numbers = collect_numbers(OPERATION, list, cancel)?;
+            count(&Elements::from(numbers.as_slice()), bins, min, max, cancel, out)
+        }
     }
 }
 
@@ -63,7 +69,7 @@ fn bound(raw: Option<&str>, expected: &'static str) -> Result<Option<f64>, Error
 }
 
 fn count<T: Numeric>(
-    elements: &[T],
+    elements: &Elements<'_, T>,
     bins: usize,
     min: Option<f64>,
     max: Option<f64>,
@@ -100,7 +106,7 @@ fn count<T: Numeric>(
 
 /// The range to count in, where at most one bound is given.
 fn range<T: Numeric>(
-    elements: &[T],
+    elements: &Elements<'_, T>,
     min: Option<f64>,
     max: Option<f64>,
     cancel: &Cancel,

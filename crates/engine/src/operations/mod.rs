@@ -43,6 +43,7 @@ mod sha256;
 mod sort;
 mod source;
 mod sum;
+mod together;
 mod transform;
 mod v8_data;
 mod v8_list;
@@ -86,7 +87,7 @@ pub enum Operation {
     Max = 12,
     /// Arithmetic mean; NaN for none.
     Mean = 13,
-    /// Sorts by number, a typed array in place; `descending` (default false).
+    /// Sorts by number, a typed array by replacing its contents; `descending` (default false).
     Sort = 14,
     /// Counts numbers by `bins` bins (1 to 1,000,000, default 10) of equal width from `min` to `max` (default: the finite
     /// extremes of the data).

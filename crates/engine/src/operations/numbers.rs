@@ -4,7 +4,8 @@ use super::Operation;
 use super::fields::fields;
 use super::list::List;
 use crate::error::Error;
-use crate::payload::{Element, Input, View};
+use crate::memory::View;
+use crate::payload::{Element, Input};
 
 /// Where the numbers are.
 #[derive(Clone, Copy, Debug)]
@@ -64,42 +65,42 @@ pub(super) fn is_list(json: &str) -> bool {
     json.trim_ascii_start().starts_with('[')
 }
 
-/// Runs `$body` with `$elements` as the slice of the view's element type.
+/// Runs `$body` with `$elements` as the elements of the view, in their type.
 macro_rules! with_elements {
-    ($view:expr, $elements:ident => $body:expr) => {{
+    ($view:expr, $cancel:expr, $elements:ident => $body:expr) => {{
         use crate::payload::Element;
         let view = $view;
         match view.element() {
             Element::I8 => {
-                let $elements = view.elements::<i8>();
+                let $elements = &view.scan::<i8>($cancel)?;
                 $body
             }
             Element::U8 | Element::U8Clamped => {
-                let $elements = view.elements::<u8>();
+                let $elements = &view.scan::<u8>($cancel)?;
                 $body
             }
             Element::I16 => {
-                let $elements = view.elements::<i16>();
+                let $elements = &view.scan::<i16>($cancel)?;
                 $body
             }
             Element::U16 => {
-                let $elements = view.elements::<u16>();
+                let $elements = &view.scan::<u16>($cancel)?;
                 $body
             }
             Element::I32 => {
-                let $elements = view.elements::<i32>();
+                let $elements = &view.scan::<i32>($cancel)?;
                 $body
             }
             Element::U32 => {
-                let $elements = view.elements::<u32>();
+                let $elements = &view.scan::<u32>($cancel)?;
                 $body
             }
             Element::F32 => {
-                let $elements = view.elements::<f32>();
+                let $elements = &view.scan::<f32>($cancel)?;
                 $body
             }
             Element::F64 => {
-                let $elements = view.elements::<f64>();
+                let $elements = &view.scan::<f64>($cancel)?;
                 $body
             }
             Element::I64 | Element::U64 => unreachable!("`Numbers::view` lets no BigInts in"),

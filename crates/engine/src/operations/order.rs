@@ -1,11 +1,14 @@
 //! Sorting, and finding the elements of given ranks, by one parallel quicksort.
 //!
 //! Large parts are split around the median of a sample by a branchless partition (Lomuto's scheme, as in Rust's own
-//! `sort_unstable`), the two sides run in parallel, small parts go to Rust's own sort. For ranks, a side that holds
+//! `sort_unstable`), the sides wait in a list from which all threads take, small parts go to Rust's own sort. For ranks, a side that holds
 //! none of them is left as it is: Hoare's quickselect, for several ranks at once. Parts whose pivots keep failing go to
 //! Rust's own sort as well, so that no input takes more than the order of n log n steps.
 
+use parking_lot::{Condvar, Mutex};
+
 use super::blocks::{BLOCK, pool_for};
+use super::together::together;
 use crate::cancel::Cancel;
 use crate::error::Error;
 
@@ -30,14 +33,95 @@ fn place<K: Ord + Copy + Send>(
     ranks: Option<&[usize]>,
     cancel: &Cancel,
 ) -> Result<(), Error> {
+    let Some(pool) = pool_for(keys.len()) else {
+        cancel.check()?;
+        place_serially(keys, 0, ranks);
+        return Ok(());
+    };
     let depth = 2 * keys.len().checked_ilog2().unwrap_or(0);
-    match pool_for(keys.len()) {
-        Some(pool) => pool.install(|| split(keys, 0, ranks, depth, cancel)),
-        None => {
-            cancel.check()?;
-            place_serially(keys, 0, ranks);
-            Ok(())
+    let parts = Parts::new(Part { keys, offset: 0, ranks, depth });
+    together(pool, &|| parts.work(cancel));
+    parts.finish()
+}
+
+/// What is left to do, shared by all threads that help.
+struct Parts<'a, K> {
+    state: Mutex<State<'a, K>>,
+    changed: Condvar,
+}
+
+struct State<'a, K> {
+    waiting: Vec<Part<'a, K>>,
+    /// Threads that work on a part, of which more parts may come.
+    working: usize,
+    result: Result<(), Error>,
+}
+
+/// Keys that lie between those of the parts beside them.
+struct Part<'a, K> {
+    keys: &'a mut [K],
+    /// The rank of the first key.
+    offset: usize,
+    /// The ranks to place; without, all of them.
+    ranks: Option<&'a [usize]>,
+    /// The splits that are left.
+    depth: u32,
+}
+
+impl<'a, K: Ord + Copy + Send> Parts<'a, K> {
+    fn new(all: Part<'a, K>) -> Self {
+        let state = State { waiting: vec![all], working: 0, result: Ok(()) };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Takes parts until none is left and none can come.
+    fn work(&self, cancel: &Cancel) {
+        let mut state = self.state.lock();
+        loop {
+            if state.result.is_err() || (state.waiting.is_empty() && state.working == 0) {
+                return;
+            }
+            let Some(part) = state.waiting.pop() else {
+                self.changed.wait(&mut state);
+                continue;
+            };
+            state.working += 1;
+            drop(state);
+            let leaving = Leaving(self);
+            let result = self.place(part, cancel);
+            drop(leaving);
+            state = self.state.lock();
+            state.result = std::mem::replace(&mut state.result, Ok(())).and(result);
         }
+    }
+
+    /// Splits a part again and again; the sides that are left aside wait for whoever is free.
+    fn place(&self, mut part: Part<'a, K>, cancel: &Cancel) -> Result<(), Error> {
+        loop {
+            match split(part, cancel)? {
+                Split::Done => return Ok(()),
+                Split::One(side) => part = side,
+                Split::Two(side, other) => {
+                    part = side;
+                    self.state.lock().waiting.push(other);
+                    self.changed.notify_one();
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        self.state.into_inner().result
+    }
+}
+
+/// A thread is done with its part when this is dropped, also by a panic.
+struct Leaving<'p, 'a, K>(&'p Parts<'a, K>);
+
+impl<K> Drop for Leaving<'_, '_, K> {
+    fn drop(&mut self) {
+        self.0.state.lock().working -= 1;
+        self.0.changed.notify_all();
     }
 }
 
@@ -51,21 +135,23 @@ fn place_serially<K: Ord>(keys: &mut [K], offset: usize, ranks: Option<&[usize]>
     place_serially(right, rank + 1, Some(right_ranks));
 }
 
-/// `offset` is the rank of the first key of this part; `depth` the splits that are left.
-fn split<K: Ord + Copy + Send>(
-    keys: &mut [K],
-    offset: usize,
-    ranks: Option<&[usize]>,
-    depth: u32,
-    cancel: &Cancel,
-) -> Result<(), Error> {
+/// What becomes of a part.
+enum Split<'a, K> {
+    Done,
+    One(Part<'a, K>),
+    Two(Part<'a, K>, Part<'a, K>),
+}
+
+/// Splits a part in two, or places its keys where it is small.
+fn split<'a, K: Ord + Copy>(part: Part<'a, K>, cancel: &Cancel) -> Result<Split<'a, K>, Error> {
+    let Part { keys, offset, ranks, depth } = part;
     cancel.check()?;
     if ranks.is_some_and(<[usize]>::is_empty) {
-        return Ok(());
+        return Ok(Split::Done);
     }
     if keys.len() <= BLOCK || depth == 0 {
         place_serially(keys, offset, ranks);
-        return Ok(());
+        return Ok(Split::Done);
     }
     let pivot = median_of_sample(keys);
     let mut middle = partition(keys, cancel, |key| key < pivot)?;
@@ -83,13 +169,10 @@ fn split<K: Ord + Copy + Send>(
             (Some(left), Some(right))
         }
     };
-    let sort_left = || match left_is_sorted {
-        true => Ok(()),
-        false => split(left, offset, left_ranks, depth - 1, cancel),
-    };
-    let sort_right = || split(right, offset + middle, right_ranks, depth - 1, cancel);
-    let (left, right) = rayon::join(sort_left, sort_right);
-    left.and(right)
+    let depth = depth - 1;
+    let left = Part { keys: left, offset, ranks: left_ranks, depth };
+    let right = Part { keys: right, offset: offset + middle, ranks: right_ranks, depth };
+    Ok(if left_is_sorted { Split::One(right) } else { Split::Two(left, right) })
 }
 
 /// Moves the keys for which `is_left` holds to the front and returns how many they are.
@@ -165,7 +248,8 @@ mod tests {
     #[test]
     fn when_the_splits_run_out_the_part_is_sorted_all_the_same() {
         let mut keys: Vec<u32> = (0..LENGTH as u32).rev().collect();
-        split(&mut keys, 0, None, 0, &Cancel::default()).expect("not cancelled");
+        let part = Part { keys: &mut keys, offset: 0, ranks: None, depth: 0 };
+        split(part, &Cancel::default()).expect("not cancelled");
         assert!(keys.is_sorted());
     }
 }

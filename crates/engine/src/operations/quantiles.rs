@@ -13,7 +13,8 @@ use super::numbers::Numbers;
 use super::order;
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::payload::{Element, Input, Scalar, Tag, View};
+use crate::memory::{Elements, View};
+use crate::payload::{Element, Input, Scalar, Tag};
 
 const OPERATION: Operation = Operation::Quantiles;
 const DEFAULT_Q: [f64; 3] = [0.25, 0.5, 0.75];
@@ -29,7 +30,7 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
         Numbers::List(list) => {
             let mut bits = Vec::new();
             for_each_number(OPERATION, list, cancel, |value| bits.push(value.to_bits() as i64))?;
-            of_doubles(&bits, &q, cancel)?
+            of_doubles(&Elements::from(bits.as_slice()), &q, cancel)?
         }
     };
     push_list(&quantiles, cancel, out)
@@ -49,37 +50,37 @@ fn read_q(raw: &str, cancel: &Cancel) -> Result<Vec<f64>, Error> {
 
 fn of_view(view: View<'_>, q: &[f64], cancel: &Cancel) -> Result<Vec<f64>, Error> {
     match view.element() {
-        Element::I8 => of_integers(view.elements::<i8>(), q, cancel),
-        Element::U8 | Element::U8Clamped => of_integers(view.elements::<u8>(), q, cancel),
-        Element::I16 => of_integers(view.elements::<i16>(), q, cancel),
-        Element::U16 => of_integers(view.elements::<u16>(), q, cancel),
-        Element::I32 => of_integers(view.elements::<i32>(), q, cancel),
-        Element::U32 => of_integers(view.elements::<u32>(), q, cancel),
+        Element::I8 => of_integers(&view.scan::<i8>(cancel)?, q, cancel),
+        Element::U8 | Element::U8Clamped => of_integers(&view.scan::<u8>(cancel)?, q, cancel),
+        Element::I16 => of_integers(&view.scan::<i16>(cancel)?, q, cancel),
+        Element::U16 => of_integers(&view.scan::<u16>(cancel)?, q, cancel),
+        Element::I32 => of_integers(&view.scan::<i32>(cancel)?, q, cancel),
+        Element::U32 => of_integers(&view.scan::<u32>(cancel)?, q, cancel),
         Element::F32 => of_keys(
-            view.elements::<i32>(),
+            &view.scan::<i32>(cancel)?,
             |bits| bits.to_key(false),
             |key| f32::from_bits(key.to_bits(false) as u32).into(),
             q,
             cancel,
         ),
-        Element::F64 => of_doubles(view.elements::<i64>(), q, cancel),
+        Element::F64 => of_doubles(&view.scan::<i64>(cancel)?, q, cancel),
         Element::I64 | Element::U64 => unreachable!("`Numbers::view` lets no BigInts in"),
     }
 }
 
-fn of_integers<K>(elements: &[K], q: &[f64], cancel: &Cancel) -> Result<Vec<f64>, Error>
+fn of_integers<K>(elements: &Elements<'_, K>, q: &[f64], cancel: &Cancel) -> Result<Vec<f64>, Error>
 where
     K: Ord + Scalar + Default + Into<f64>,
 {
     of_keys(elements, |element| element, K::into, q, cancel)
 }
 
-fn of_doubles(bits: &[i64], q: &[f64], cancel: &Cancel) -> Result<Vec<f64>, Error> {
+fn of_doubles(bits: &Elements<'_, i64>, q: &[f64], cancel: &Cancel) -> Result<Vec<f64>, Error> {
     of_keys(bits, |bits| bits.to_key(false), |key| f64::from_bits(key.to_bits(false) as u64), q, cancel)
 }
 
 fn of_keys<K: Ord + Scalar + Default>(
-    elements: &[K],
+    elements: &Elements<'_, K>,
     to_key: impl Fn(K) -> K + Sync,
     value: impl Fn(K) -> f64,
     q: &[f64],

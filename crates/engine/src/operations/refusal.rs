@@ -2,7 +2,8 @@
 
 use super::Operation;
 use crate::error::Error;
-use crate::payload::{Element, Input, View};
+use crate::memory::View;
+use crate::payload::{Element, Input};
 
 /// Longest picture of a given value, in characters.
 const PICTURE_LENGTH: usize = 80;
@@ -105,7 +106,7 @@ fn picture_view(view: &View<'_>) -> String {
         Element::I64 => "BigInt64Array",
         Element::U64 => "BigUint64Array",
     };
-    format!("{name}({})", view.bytes().len() / view.element().size())
+    format!("{name}({})", view.byte_length() / view.element().size())
 }
 
 fn shorten(text: &str) -> String {

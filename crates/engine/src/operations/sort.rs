@@ -1,7 +1,7 @@
 //! `sort`: by number, `-0` before `0`, NaN last, as `TypedArray.prototype.sort` does.
 //!
-//! A typed array is sorted in place and handed back; a plain array gives a new one. `descending: true` turns the order
-//! round, but NaN stays last. After an abort a typed array holds its numbers in some order.
+//! A copy is sorted. The contents of a typed array are replaced with it in one step, so that nobody ever sees half of the work, and the
+//! array is handed back; a plain array gives a new one. `descending: true` turns the order round, but NaN stays last.
 
 use super::Operation;
 use super::blocks;
@@ -11,7 +11,8 @@ use super::numbers::Numbers;
 use super::order;
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::payload::{Element, Input, Scalar, Tag, View};
+use crate::memory::{Aligned, View};
+use crate::payload::{Element, Input, Scalar, Tag};
 
 const OPERATION: Operation = Operation::Sort;
 
@@ -23,10 +24,7 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
         Some(other) => return Err(OPERATION.refuse_part("'descending' as true or false", other)),
     };
     match numbers {
-        Numbers::View(view) => {
-            sort_view(view, descending, cancel)?;
-            Ok(Tag::Same)
-        }
+        Numbers::View(view) => sort_view(view, descending, cancel, out),
         Numbers::List(list) => {
             let mut keys = Vec::new();
             for_each_number(OPERATION, list, cancel, |value| {
@@ -40,26 +38,32 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
     }
 }
 
-fn sort_view(mut view: View<'_>, descending: bool, cancel: &Cancel) -> Result<(), Error> {
+fn sort_view(view: View<'_>, descending: bool, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
+    let mut copy = view.copy(cancel)?;
     match view.element() {
-        Element::I8 => sort_integers::<i8>(&mut view, descending, cancel),
-        Element::U8 | Element::U8Clamped => sort_integers::<u8>(&mut view, descending, cancel),
-        Element::I16 => sort_integers::<i16>(&mut view, descending, cancel),
-        Element::U16 => sort_integers::<u16>(&mut view, descending, cancel),
-        Element::I32 => sort_integers::<i32>(&mut view, descending, cancel),
-        Element::U32 => sort_integers::<u32>(&mut view, descending, cancel),
-        Element::F32 => sort_floats::<i32>(&mut view, descending, cancel),
-        Element::F64 => sort_floats::<i64>(&mut view, descending, cancel),
+        Element::I8 => sort_integers::<i8>(&mut copy, descending, cancel),
+        Element::U8 | Element::U8Clamped => sort_integers::<u8>(&mut copy, descending, cancel),
+        Element::I16 => sort_integers::<i16>(&mut copy, descending, cancel),
+        Element::U16 => sort_integers::<u16>(&mut copy, descending, cancel),
+        Element::I32 => sort_integers::<i32>(&mut copy, descending, cancel),
+        Element::U32 => sort_integers::<u32>(&mut copy, descending, cancel),
+        Element::F32 => sort_floats::<i32>(&mut copy, descending, cancel),
+        Element::F64 => sort_floats::<i64>(&mut copy, descending, cancel),
         Element::I64 | Element::U64 => unreachable!("`Numbers::view` lets no BigInts in"),
+    }?;
+    if view.replace(copy.bytes(), cancel)? {
+        return Ok(Tag::Same);
     }
+    out.extend_from_slice(copy.bytes());
+    Ok(Tag::Replaced)
 }
 
 fn sort_integers<K: Ord + Scalar>(
-    view: &mut View<'_>,
+    copy: &mut Aligned,
     descending: bool,
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    let elements = view.elements_mut::<K>();
+    let elements = copy.elements_mut::<K>();
     order::sort(elements, cancel)?;
     if descending {
         elements.reverse();
@@ -67,14 +71,11 @@ fn sort_integers<K: Ord + Scalar>(
     Ok(())
 }
 
-fn sort_floats<K: FloatKey>(view: &mut View<'_>, descending: bool, cancel: &Cancel) -> Result<(), Error> {
-    let keys = view.elements_mut::<K>();
-    // From here to the last line the memory holds keys: nothing may leave early, cancelled or not.
-    let never = Cancel::default();
+fn sort_floats<K: FloatKey>(copy: &mut Aligned, descending: bool, cancel: &Cancel) -> Result<(), Error> {
+    let keys = copy.elements_mut::<K>();
     let to_keys = |block: &mut [K]| block.iter_mut().for_each(|bits| *bits = bits.to_key(descending));
     let to_bits = |block: &mut [K]| block.iter_mut().for_each(|key| *key = key.to_bits(descending));
-    blocks::for_each_mut(keys, &never, to_keys)?;
-    let sorted = order::sort(keys, cancel);
-    blocks::for_each_mut(keys, &never, to_bits)?;
-    sorted
+    blocks::for_each_mut(keys, cancel, to_keys)?;
+    order::sort(keys, cancel)?;
+    blocks::for_each_mut(keys, cancel, to_bits)
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
 use serde::Deserializer as _;
 use serde::de::Visitor;
@@ -11,6 +12,7 @@ use super::fields::fields;
 use super::file;
 use crate::cancel::Cancel;
 use crate::error::Error;
+use crate::memory::{Held, View};
 use crate::payload::Input;
 
 /// Bytes between two looks at the cancel flag.
@@ -18,8 +20,10 @@ pub(super) const STRIDE: usize = 1 << 20;
 
 /// Where the bytes are.
 pub(super) enum Source<'a> {
-    /// In memory; of a string, its UTF-8.
-    Memory(Cow<'a, [u8]>),
+    /// Of a string, its UTF-8.
+    Text(Cow<'a, [u8]>),
+    /// In memory that JavaScript owns. `scans`: the operation is as fast as memory is.
+    View { view: View<'a>, scans: bool },
     /// In a file of this path.
     File(String),
 }
@@ -33,23 +37,24 @@ impl<'a> Source<'a> {
         names: [&str; N],
     ) -> Result<(Self, [Option<&'a str>; N]), Error> {
         let refuse = || operation.refuse(input);
+        let scans = operation == Operation::Lines;
         match *input {
-            Input::Text(text) => Ok((Self::Memory(text.as_bytes().into()), [None; N])),
-            Input::View(view) => Ok((Self::Memory(view.bytes().into()), [None; N])),
+            Input::Text(text) => Ok((Self::Text(text.as_bytes().into()), [None; N])),
+            Input::View(view) => Ok((Self::View { view, scans }, [None; N])),
             Input::ViewWith(view, options) => {
                 let found = fields(options, names).ok_or_else(refuse)?;
                 match found[1] {
-                    None => Ok((Self::Memory(view.bytes().into()), found)),
+                    None => Ok((Self::View { view, scans }, found)),
                     Some(_) => Err(refuse()),
                 }
             }
             Input::Json(json) if json.trim_ascii_start().starts_with('"') => {
-                Ok((Self::Memory(string_bytes(json).ok_or_else(refuse)?), [None; N]))
+                Ok((Self::Text(string_bytes(json).ok_or_else(refuse)?), [None; N]))
             }
             Input::Json(json) => {
                 let found = fields(json, names).ok_or_else(refuse)?;
                 match (found[0], found[1]) {
-                    (Some(data), None) => Ok((Self::Memory(string_bytes(data).ok_or_else(refuse)?), found)),
+                    (Some(data), None) => Ok((Self::Text(string_bytes(data).ok_or_else(refuse)?), found)),
                     (None, Some(path)) => Ok((Self::File(string(path).ok_or_else(refuse)?), found)),
                     _ => Err(refuse()),
                 }
@@ -64,27 +69,54 @@ impl<'a> Source<'a> {
         cancel: &Cancel,
         mut each: impl FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        let in_blocks = |bytes: &[u8], each: &mut dyn FnMut(&[u8]) -> Result<(), Error>| {
+            bytes.chunks(STRIDE).try_for_each(|block| cancel.check().and_then(|()| each(block)))
+        };
         match self {
             Self::File(path) => file::for_each_block(path, cancel, each),
-            Self::Memory(bytes) => bytes.chunks(STRIDE).try_for_each(|block| {
-                cancel.check()?;
-                each(block)
-            }),
+            Self::Text(bytes) => in_blocks(bytes, &mut each),
+            Self::View { view, scans: false } => in_blocks(&view.hold(cancel)?, &mut each),
+            Self::View { view, scans: true } => {
+                let (bytes, length) = (view.scan::<u8>(cancel)?, view.byte_length());
+                (0..length).step_by(STRIDE).try_for_each(|start| {
+                    bytes.block(start..length.min(start + STRIDE), cancel, &mut each)?
+                })
+            }
         }
     }
 
     /// The bytes as a whole; a file is read into memory.
-    pub(super) fn into_bytes(self, cancel: &Cancel) -> Result<Cow<'a, [u8]>, Error> {
-        match self {
-            Self::Memory(bytes) => Ok(bytes),
+    pub(super) fn into_bytes(self, cancel: &Cancel) -> Result<Whole<'a>, Error> {
+        Ok(match self {
+            Self::Text(bytes) => Whole::Text(bytes),
+            Self::View { view, .. } => Whole::Held(view.hold(cancel)?),
             Self::File(path) => {
                 let mut bytes = Vec::new();
                 file::for_each_block(&path, cancel, |block| {
                     bytes.extend_from_slice(block);
                     Ok(())
                 })?;
-                Ok(bytes.into())
+                Whole::Text(bytes.into())
             }
+        })
+    }
+}
+
+/// All bytes of a source.
+pub(super) enum Whole<'a> {
+    /// Of a string or a file.
+    Text(Cow<'a, [u8]>),
+    /// Of memory that JavaScript owns.
+    Held(Held<'a>),
+}
+
+impl Deref for Whole<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Text(bytes) => bytes,
+            Self::Held(bytes) => bytes,
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn total(
             let count = for_each_number(operation, list, cancel, |value| sum += value)?;
             Ok((sum, count))
         }
-        Numbers::View(view) => with_elements!(view, elements => {
+        Numbers::View(view) => with_elements!(view, cancel, elements => {
             Ok((pairwise_sum(&blocks::map(elements, cancel, Numeric::block_sum)?), elements.len()))
         }),
     }
@@ -50,17 +50,15 @@ pub(super) fn total(
 mod tests {
     use super::super::blocks::BLOCK;
     use super::*;
-    use crate::payload::{Element, View};
+    use crate::memory::View;
+    use crate::payload::Element;
 
     #[test]
     fn many_threads_give_the_same_bits_as_one() {
-        let mut values: Vec<f64> = (0..1_000_003_u32).map(|index| f64::from(index).sin() * 1e6).collect();
+        let values: Vec<f64> = (0..1_000_003_u32).map(|index| f64::from(index).sin() * 1e6).collect();
         let on_one_thread: Vec<f64> = values.chunks(BLOCK).map(Numeric::block_sum).collect();
-        // SAFETY: the values are borrowed for as long as the view lives.
-        let view =
-            unsafe { View::new(Element::F64, values.as_mut_ptr().cast(), size_of_val(values.as_slice())) };
-        let (sum, count) =
-            total(Operation::Sum, Numbers::View(view), &Cancel::default()).expect("not cancelled");
+        let view = Numbers::View(View::of(Element::F64, &values));
+        let (sum, count) = total(Operation::Sum, view, &Cancel::default()).expect("not cancelled");
         assert_eq!(sum.to_bits(), pairwise_sum(&on_one_thread).to_bits());
         assert_eq!(count, values.len());
     }

@@ -9,7 +9,8 @@ use super::list::{List, collect_numbers, for_each_number, push_list, push_number
 use super::numbers::is_list;
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::payload::{Element, Input, Tag, View};
+use crate::memory::View;
+use crate::payload::{Element, Input, Tag};
 
 const OPERATION: Operation = Operation::Transform;
 /// Bytes between two looks at the cancel flag.
@@ -54,9 +55,10 @@ fn doubled(values: &[f64]) -> Vec<f64> {
 fn double_view(view: View<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
     let mut header = [0; HEADER_LENGTH];
     header[0] = view.element() as u8;
-    out.reserve(HEADER_LENGTH + view.bytes().len());
+    let bytes = view.hold(cancel)?;
+    out.reserve(HEADER_LENGTH + bytes.len());
     out.extend_from_slice(&header);
-    for chunk in view.bytes().chunks(STRIDE) {
+    for chunk in bytes.chunks(STRIDE) {
         cancel.check()?;
         let start = out.len();
         out.extend_from_slice(chunk);

@@ -16,15 +16,18 @@
 //! | 36..40 | host that the tasks are bound to: u32, 0 for none |
 //! | 40..48 | timeout in milliseconds: f64, 0 for none |
 //! | 48..52 | 1 if the group may be cancelled: u32 |
-//! | 52..64 | unused |
+//! | 52..56 | number of its first array among those of the submission: u32 |
+//! | 56..60 | number of its arrays: u32 |
+//! | 60..64 | unused |
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::bridge::Layout;
 use crate::bridge::frame::{align8, index_json, index_mixed};
-use crate::bridge::{Layout, Loan};
+use crate::memory::{Lent, View};
 use crate::operations::Operation;
-use crate::payload::{Element, Input, Tag, View};
+use crate::payload::{Input, Tag};
 
 /// First number of a user's operation on the wire.
 const FIRST_HOSTED: u32 = 1 << 16;
@@ -59,31 +62,6 @@ impl Source {
     }
 }
 
-/// Memory of one typed array that a submission borrows.
-#[derive(Clone, Copy, Debug)]
-pub struct Borrowed {
-    /// Kind of its elements.
-    pub element: Element,
-    /// First byte.
-    pub pointer: *mut u8,
-    /// Length in bytes.
-    pub bytes: usize,
-}
-
-/// What one submission borrows, and the loan that keeps the isolate that owns it from ending.
-#[derive(Debug)]
-pub struct Borrows {
-    /// The arrays, in the order in which tasks name them.
-    pub arrays: Vec<Borrowed>,
-    /// Held as long as any task of the submission may look at them.
-    pub loan: Loan,
-}
-
-// SAFETY: the pointers are plain memory that the loan keeps in place; see `View`.
-unsafe impl Send for Borrows {}
-// SAFETY: as above.
-unsafe impl Sync for Borrows {}
-
 /// The data of the tasks of one segment.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -92,7 +70,8 @@ pub(crate) struct Batch {
     pub bytes: Vec<u8>,
     /// Tag and range of each value; made by the first worker that needs it, not by the isolate that submits.
     index: OnceLock<Option<Vec<(Tag, usize, usize)>>>,
-    borrows: Option<Arc<Borrows>>,
+    /// The arrays that its tasks name, and the number of the first of them.
+    lent: (usize, Vec<Lent>),
 }
 
 impl Batch {
@@ -140,13 +119,18 @@ impl Batch {
             Tag::Borrowed => {
                 let (slot, options) = bytes.split_at_checked(4).ok_or(DAMAGED)?;
                 let slot = u32::from_le_bytes(slot.try_into().map_err(|_| DAMAGED)?) as usize;
-                let lent = self.borrows.as_ref().and_then(|lent| lent.arrays.get(slot)).ok_or(DAMAGED)?;
-                // SAFETY: the loan keeps the memory in place as long as this batch lives, which `'_` does not outlive.
-                let view = unsafe { View::new(lent.element, lent.pointer, lent.bytes) };
+                let (first, lent) = &self.lent;
+                let lent = slot.checked_sub(*first).and_then(|at| lent.get(at)).ok_or(DAMAGED)?;
+                let view = View::lent(lent);
                 if options.is_empty() { Input::View(view) } else { Input::ViewWith(view, text(options)?) }
             }
             _ => return Err("a value of a kind that only JavaScript knows"),
         })
+    }
+
+    /// Bytes of the arrays that its tasks name.
+    pub fn lent_bytes(&self) -> usize {
+        self.lent.1.iter().map(Lent::len).sum()
     }
 
     /// A frame's bytes for the values `from..to`, in the same layout, appended to `out`. `None` if the frame is damaged.
@@ -184,9 +168,10 @@ pub(crate) struct Submitted {
     pub batch: Batch,
 }
 
-/// Reads a submission. `None` if it is damaged.
-pub(crate) fn parse(mut wire: &[u8], borrows: Option<Borrows>) -> Option<Vec<Submitted>> {
-    let borrows = borrows.map(Arc::new);
+/// Reads a submission; `lent` are the arrays that it names. `None` if it is damaged.
+pub(crate) fn parse(mut wire: &[u8], lent: Vec<Lent>) -> Option<Vec<Submitted>> {
+    let arrays_in_all = lent.len();
+    let mut lent = lent.into_iter();
     let mut segments = Vec::new();
     while !wire.is_empty() {
         let (header, rest) = wire.split_at_checked(HEADER)?;
@@ -199,6 +184,12 @@ pub(crate) fn parse(mut wire: &[u8], borrows: Option<Borrows>) -> Option<Vec<Sub
             None => Target::Native(Operation::from_u16(operation as u16)? as u16),
         };
         let timeout = f64_at(40);
+        let (first, arrays) = (u32_at(52) as usize, u32_at(56) as usize);
+        // Segments name arrays in their order: each array belongs to one segment.
+        if arrays > lent.len() || (arrays > 0 && first != arrays_in_all - lent.len()) {
+            return None;
+        }
+        let own = lent.by_ref().take(arrays).collect();
         segments.push(Submitted {
             target,
             group: f64_at(16) as u64,
@@ -214,7 +205,7 @@ pub(crate) fn parse(mut wire: &[u8], borrows: Option<Borrows>) -> Option<Vec<Sub
                 count: u32_at(8),
                 bytes: rest.get(..length)?.to_vec(),
                 index: OnceLock::new(),
-                borrows: borrows.clone(),
+                lent: (first, own),
             },
         });
         wire = rest.get(align8(length)..)?;

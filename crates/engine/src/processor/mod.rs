@@ -33,7 +33,6 @@ use noizylab_lockfree::Backlog;
 use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 use self::batch::Source;
-pub use self::batch::{Borrowed, Borrows};
 pub use self::config::Config;
 use self::deadline::{Deadlines, Due, OnDue};
 pub use self::host::WORD_PROGRESS;
@@ -43,6 +42,7 @@ use self::words::ProcessorWords;
 use crate::bridge::{Frame, Outbox, Record, RecordKind};
 use crate::cancel::Cancel;
 use crate::error::Error;
+use crate::memory::Lent;
 use crate::payload::Tag;
 
 /// Processors by key, so that the isolates of their hosts find them.
@@ -127,13 +127,13 @@ impl Processor {
         self.definitions.read().by_number.get(&number).cloned()
     }
 
-    /// Accepts tasks.
+    /// Accepts tasks; `lent` are the arrays that they name, in the order of their segments.
     ///
     /// # Errors
     /// [`Error::ShutDown`] after a shutdown has begun; [`Error::Unreadable`] if the wire format is not understood. Nothing
     /// was accepted then.
-    pub fn submit(self: &Arc<Self>, wire: &[u8], borrows: Option<Borrows>) -> Result<(), Error> {
-        let submitted = batch::parse(wire, borrows).ok_or(Error::Unreadable)?;
+    pub fn submit(self: &Arc<Self>, wire: &[u8], lent: Vec<Lent>) -> Result<(), Error> {
+        let submitted = batch::parse(wire, lent).ok_or(Error::Unreadable)?;
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
             return Err(Error::ShutDown);
@@ -147,9 +147,11 @@ impl Processor {
                     open: 0,
                     queued: 0,
                     source: Source::of(one.target, one.host),
+                    lent_bytes: 0,
                     timeout: one.timeout,
                 });
                 control.open += length as usize;
+                control.lent_bytes += one.batch.lent_bytes();
                 control.cancel.clone()
             });
             if let Some(timeout) = one.timeout
@@ -271,7 +273,7 @@ impl Processor {
         let Some(control) = state.controls.remove(&group) else { return };
         control.cancel.cancel();
         if let Some(queue) = state.queue(control.source) {
-            queue.forget(control.queued);
+            queue.forget(control.queued, control.lent_bytes);
         }
         if stop {
             self.end_hosts_of_cancelled(state);

@@ -228,8 +228,8 @@ fn run_one(
             operations::run(operation, segment.batch.input(position).map_err(refuse)?, cancel, out)
         }
     };
-    // The output is truncated on failure and the input is only read (sorting in place moves whole elements), so a
-    // panic leaves nothing half-changed behind.
+    // The output is truncated on failure, and what an operation changes it changes in one step: a panic leaves nothing half-changed
+    // behind.
     let start = out.len();
     let result = catch_unwind(AssertUnwindSafe(|| run(out)));
     if (out.len() - start) as u64 > LARGEST_VALUE {

@@ -71,7 +71,12 @@ pub(crate) struct Queue {
     tasks: usize,
     /// Waiting tasks whose group was cancelled; they leave when they reach the head, or with `sweep`.
     cancelled: usize,
+    /// Bytes of the arrays that those keep, at most.
+    cancelled_bytes: usize,
 }
+
+/// So many bytes may be kept by cancelled tasks, unless they are few among many.
+const KEPT_BYTES: usize = 16 << 20;
 
 impl Queue {
     pub fn tasks(&self) -> usize {
@@ -122,23 +127,28 @@ impl Queue {
         Some(taken)
     }
 
-    /// A group of which `tasks` tasks waited here was cancelled. Its segments leave lazily, unless they are the most.
-    pub fn forget(&mut self, tasks: usize) {
+    /// A group of which `tasks` tasks waited here, with arrays of `bytes` bytes, was cancelled. Its segments leave lazily, unless those
+    /// that were cancelled are the most, or keep much memory. A look at all segments is paid by those that were cancelled since the last.
+    pub fn forget(&mut self, tasks: usize, bytes: usize) {
         self.tasks -= tasks;
         self.cancelled += tasks;
-        if self.cancelled > 1024 && self.cancelled > self.tasks {
+        if tasks > 0 {
+            self.cancelled_bytes = self.cancelled_bytes.saturating_add(bytes);
+        }
+        let most = self.cancelled > 1024 && self.cancelled > self.tasks;
+        let heavy = self.cancelled_bytes > KEPT_BYTES && self.cancelled.saturating_mul(64) > self.tasks;
+        if most || heavy {
             self.by_priority.retain(|_, segments| {
                 segments.retain(|segment| !segment.is_cancelled());
                 !segments.is_empty()
             });
-            self.cancelled = 0;
+            (self.cancelled, self.cancelled_bytes) = (0, 0);
         }
     }
 
     /// Empties the queue.
     pub fn drain(&mut self) -> impl Iterator<Item = Segment> + use<> {
-        (self.tasks, self.cancelled) = (0, 0);
-        let segments = std::mem::take(&mut self.by_priority).into_values().flatten();
+        let segments = std::mem::take(self).by_priority.into_values().flatten();
         segments.filter(|segment| !segment.is_cancelled())
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Control {
     pub queued: usize,
     /// The queue that they wait in.
     pub source: Source,
+    /// Bytes of the arrays that its tasks name, and keep.
+    pub lent_bytes: usize,
     /// For the text of the error.
     pub timeout: Option<Duration>,
 }
@@ -149,8 +151,8 @@ impl State {
         }
     }
 
-    /// Puts a segment back to where it came from: before all others. Its host, if it is bound to one, exists. A closed processor drops it: what it borrows would
-    /// otherwise never be returned.
+    /// Puts a segment back to where it came from: before all others. Its host, if it is bound to one, exists. A closed processor drops it: what it keeps of the
+    /// isolate's memory would otherwise never be returned.
     pub fn put_back(&mut self, segment: Segment) {
         if segment.len() == 0 || segment.is_cancelled() || self.phase == Phase::Closed {
             return;

@@ -3,8 +3,9 @@
 
 use noizylab_engine::cancel::Cancel;
 use noizylab_engine::error::Error;
+use noizylab_engine::memory::View;
 use noizylab_engine::operations::{self, Operation};
-use noizylab_engine::payload::{Element, Input, Scalar, Tag, View};
+use noizylab_engine::payload::{Element, Input, Scalar, Tag};
 use serde_json::Value;
 
 /// A result: how it is to be read, and its bytes.
@@ -65,14 +66,12 @@ pub fn refusal(operation: Operation, input: Input<'_>) -> String {
 }
 
 /// A typed array.
-pub fn view<T: Scalar>(element: Element, values: &mut [T]) -> View<'_> {
-    assert_eq!(size_of::<T>(), element.size());
-    // SAFETY: the slice is borrowed mutably for as long as the view lives.
-    unsafe { View::new(element, values.as_mut_ptr().cast(), size_of_val(values)) }
+pub fn view<T: Scalar>(element: Element, values: &[T]) -> View<'_> {
+    View::of(element, values)
 }
 
 /// Bytes as a `Buffer`.
-pub fn buffer(bytes: &mut [u8]) -> Input<'_> {
+pub fn buffer(bytes: &[u8]) -> Input<'_> {
     Input::View(view(Element::U8, bytes))
 }
 

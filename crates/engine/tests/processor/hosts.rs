@@ -86,7 +86,7 @@ fn tasks(group: u64, data: &str, count: u32) -> Segment<'_> {
 
 /// Lets the pace of operation 0 be known, so that chunks are larger than one task.
 fn warm_up(processor: &Arc<Processor>, host: &mut Host, inbox: &mut Inbox) {
-    processor.submit(&tasks(1000, "[0]", 1).write(), None).unwrap();
+    processor.submit(&tasks(1000, "[0]", 1).write(), Vec::new()).unwrap();
     let chunk = host.take(processor);
     host.finish(processor, &chunk, 1);
     inbox.next_of(RESULTS);
@@ -95,7 +95,7 @@ fn warm_up(processor: &Arc<Processor>, host: &mut Host, inbox: &mut Inbox) {
 #[test]
 fn tasks_ask_for_hosts_and_wake_them() {
     let (processor, mut inbox) = processor(2);
-    processor.submit(&tasks(1, "[1,2,3]", 3).write(), None).unwrap();
+    processor.submit(&tasks(1, "[1,2,3]", 3).write(), Vec::new()).unwrap();
     assert_eq!(inbox.next_of(HOSTS_WANTED).count, 2);
     let mut host = Host::start(&processor, 1);
     let chunk = host.take(&processor);
@@ -109,7 +109,7 @@ fn what_a_host_gives_back_unfinished_runs_again_in_its_place() {
     let (processor, mut inbox) = processor(1);
     let mut host = Host::start(&processor, 1);
     warm_up(&processor, &mut host, &mut inbox);
-    processor.submit(&tasks(1, "[1,2,3,4,5,6,7,8]", 8).write(), None).unwrap();
+    processor.submit(&tasks(1, "[1,2,3,4,5,6,7,8]", 8).write(), Vec::new()).unwrap();
     let chunk = host.take(&processor);
     assert!(chunk.1[0].count > 1);
     host.finish(&processor, &chunk, 1);
@@ -123,7 +123,7 @@ fn the_task_that_a_dead_host_was_at_fails_and_its_neighbours_run_again() {
     let (processor, mut inbox) = processor(1);
     let mut host = Host::start(&processor, 1);
     warm_up(&processor, &mut host, &mut inbox);
-    processor.submit(&tasks(1, "[0,1,2,3,4,5,6,7]", 8).write(), None).unwrap();
+    processor.submit(&tasks(1, "[0,1,2,3,4,5,6,7]", 8).write(), Vec::new()).unwrap();
     let held = host.take(&processor).1[0].count;
     assert!(held >= 3, "{held}");
     host.words.set(WORD_PROGRESS, 1.0);
@@ -151,7 +151,7 @@ fn the_task_that_a_dead_host_was_at_fails_and_its_neighbours_run_again() {
 fn a_task_with_retries_survives_the_death_of_its_host() {
     let (processor, mut inbox) = processor(1);
     let mut host = Host::start(&processor, 1);
-    processor.submit(&Segment { retries: 1, ..tasks(1, "[5]", 1) }.write(), None).unwrap();
+    processor.submit(&Segment { retries: 1, ..tasks(1, "[5]", 1) }.write(), Vec::new()).unwrap();
     host.take(&processor);
     processor.host_lost(1, "exit");
     let mut second = Host::start(&processor, 2);
@@ -165,7 +165,7 @@ fn a_task_with_retries_survives_the_death_of_its_host() {
 fn a_deadline_ends_the_host_and_what_it_gives_back_later_is_ignored() {
     let (processor, mut inbox) = processor(1);
     let mut host = Host::start(&processor, 1);
-    processor.submit(&Segment { timeout: 20.0, ..tasks(1, "[5]", 1) }.write(), None).unwrap();
+    processor.submit(&Segment { timeout: 20.0, ..tasks(1, "[5]", 1) }.write(), Vec::new()).unwrap();
     let chunk = host.take(&processor);
     let (mut ended, mut failed) = (0, 0);
     while ended + failed < 2 {
@@ -183,7 +183,7 @@ fn a_deadline_ends_the_host_and_what_it_gives_back_later_is_ignored() {
 #[test]
 fn hosts_that_die_before_they_work_do_not_start_for_ever() {
     let (processor, mut inbox) = processor(1);
-    processor.submit(&tasks(1, "[1,2]", 2).write(), None).unwrap();
+    processor.submit(&tasks(1, "[1,2]", 2).write(), Vec::new()).unwrap();
     for id in 1..=3 {
         inbox.next_of(HOSTS_WANTED);
         processor.host_starting(id, true);
@@ -220,7 +220,7 @@ fn a_host_that_is_held_is_not_ended_for_being_idle() {
 fn a_host_that_nobody_asked_for_is_started_only_where_there_is_room() {
     let (processor, mut inbox) = processor(2);
     assert!(processor.host_starting(1, false));
-    processor.submit(&tasks(1, "[1,2]", 2).write(), None).unwrap();
+    processor.submit(&tasks(1, "[1,2]", 2).write(), Vec::new()).unwrap();
     // One is coming, so one more is wanted; with that there is no room.
     assert_eq!(inbox.next_of(HOSTS_WANTED).count, 1);
     assert!(!processor.host_starting(2, false));

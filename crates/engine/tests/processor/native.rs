@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use noizylab_engine::bridge::Lender;
 use noizylab_engine::operations::Operation;
-use noizylab_engine::payload::Element;
-use noizylab_engine::processor::{Borrowed, Borrows, words};
+use noizylab_engine::processor::words;
 
 use crate::wire::{CLOSED, FAILED, Got, RESULTS, SCALED, Segment, native, processor, with_idle_timeout};
 
@@ -32,7 +30,7 @@ fn every_task_is_answered_exactly_once() {
     for group in 1..=3 {
         let operation = native(Operation::Aggregate);
         let segment = Segment { operation, group, data: &data, count: TASKS, ..Segment::default() };
-        processor.submit(&segment.write(), None).unwrap();
+        processor.submit(&segment.write(), Vec::new()).unwrap();
     }
     let mut answers: HashMap<(u64, u32), f64> = HashMap::new();
     while answers.len() < 3 * TASKS as usize {
@@ -53,12 +51,12 @@ fn every_task_is_answered_exactly_once() {
 fn more_urgent_tasks_start_first_and_equal_ones_in_their_order() {
     let (processor, mut inbox) = processor(1);
     let blocker = Segment { group: 99, cancellable: true, ..ENDLESS };
-    processor.submit(&blocker.write(), None).unwrap();
+    processor.submit(&blocker.write(), Vec::new()).unwrap();
     let mut wire = Vec::new();
     for (group, priority) in [(1, 0), (2, 5), (3, -1), (4, 5)] {
         wire.extend(Segment { group, priority, ..SIMPLE }.write());
     }
-    processor.submit(&wire, None).unwrap();
+    processor.submit(&wire, Vec::new()).unwrap();
     processor.cancel(99, true);
     let order: Vec<u64> = (0..4).map(|_| inbox.next_of(RESULTS).group).collect();
     assert_eq!(order, [2, 4, 1, 3]);
@@ -67,8 +65,8 @@ fn more_urgent_tasks_start_first_and_equal_ones_in_their_order() {
 #[test]
 fn a_deadline_stops_what_runs_and_what_waits() {
     let (processor, mut inbox) = processor(1);
-    processor.submit(&Segment { group: 1, timeout: 30.0, ..ENDLESS }.write(), None).unwrap();
-    processor.submit(&Segment { group: 2, timeout: 20.0, ..ENDLESS }.write(), None).unwrap();
+    processor.submit(&Segment { group: 1, timeout: 30.0, ..ENDLESS }.write(), Vec::new()).unwrap();
+    processor.submit(&Segment { group: 2, timeout: 20.0, ..ENDLESS }.write(), Vec::new()).unwrap();
     let mut failed: Vec<u64> = (0..2)
         .map(|_| {
             let got = inbox.next_of(FAILED);
@@ -78,7 +76,7 @@ fn a_deadline_stops_what_runs_and_what_waits() {
         .collect();
     failed.sort_unstable();
     assert_eq!(failed, [1, 2]);
-    processor.submit(&Segment { group: 3, ..SIMPLE }.write(), None).unwrap();
+    processor.submit(&Segment { group: 3, ..SIMPLE }.write(), Vec::new()).unwrap();
     assert_eq!(inbox.next_of(RESULTS).group, 3);
 }
 
@@ -87,7 +85,7 @@ fn an_error_is_tried_again_as_often_as_allowed() {
     let (processor, mut inbox) = processor(1);
     let operation = native(Operation::FileInfo);
     let data = r#"["/no/such/file"]"#;
-    processor.submit(&Segment { operation, data, retries: 2, ..SIMPLE }.write(), None).unwrap();
+    processor.submit(&Segment { operation, data, retries: 2, ..SIMPLE }.write(), Vec::new()).unwrap();
     let got = inbox.next_of(RESULTS);
     assert!(got.text().contains("ERR_PROCESSOR_IO"), "{}", got.text());
     assert_eq!(processor.words().get(words::RETRIED), 2.0);
@@ -97,9 +95,9 @@ fn an_error_is_tried_again_as_often_as_allowed() {
 #[test]
 fn a_shutdown_finishes_what_it_has_and_takes_no_more() {
     let (processor, mut inbox) = processor(2);
-    processor.submit(&Segment { data: "[1,2,3]", count: 3, ..SIMPLE }.write(), None).unwrap();
+    processor.submit(&Segment { data: "[1,2,3]", count: 3, ..SIMPLE }.write(), Vec::new()).unwrap();
     processor.shutdown(None, false);
-    assert_eq!(processor.submit(&SIMPLE.write(), None).unwrap_err().code(), "ERR_PROCESSOR_SHUT_DOWN");
+    assert_eq!(processor.submit(&SIMPLE.write(), Vec::new()).unwrap_err().code(), "ERR_PROCESSOR_SHUT_DOWN");
     let mut answered = 0;
     loop {
         let got = inbox.next();
@@ -116,8 +114,8 @@ fn a_shutdown_finishes_what_it_has_and_takes_no_more() {
 fn a_shutdown_without_patience_fails_what_is_not_finished() {
     for (patience, force) in [(None, true), (Some(Duration::from_millis(10)), false)] {
         let (processor, mut inbox) = processor(1);
-        processor.submit(&ENDLESS.write(), None).unwrap();
-        processor.submit(&Segment { group: 2, timeout: 1e7, ..ENDLESS }.write(), None).unwrap();
+        processor.submit(&ENDLESS.write(), Vec::new()).unwrap();
+        processor.submit(&Segment { group: 2, timeout: 1e7, ..ENDLESS }.write(), Vec::new()).unwrap();
         processor.shutdown(patience, force);
         let mut failed = 0;
         loop {
@@ -140,30 +138,9 @@ fn idle_threads_end_and_come_back_with_the_load() {
     let (processor, mut inbox) = with_idle_timeout(2, Duration::from_millis(5));
     assert_eq!(processor.start(), 2);
     while inbox.next_of(SCALED).count > 0 {}
-    processor.submit(&SIMPLE.write(), None).unwrap();
+    processor.submit(&SIMPLE.write(), Vec::new()).unwrap();
     assert_eq!(inbox.next_of(SCALED).count, 1);
     inbox.next_of(RESULTS);
-}
-
-#[test]
-fn a_closed_processor_returns_what_it_borrowed() {
-    let (processor, mut inbox) = processor(2);
-    let lender = Lender::default();
-    let mut memory = vec![1.0f64; 1 << 20];
-    let borrowed =
-        Borrowed { element: Element::F64, pointer: memory.as_mut_ptr().cast(), bytes: memory.len() * 8 };
-    // The data of each task: entry 0 of the borrowed arrays, in a mixed frame.
-    let mut wire = Segment { operation: native(Operation::Sum), count: 200, data: "", ..SIMPLE }.write();
-    wire[4..8].copy_from_slice(&2u32.to_le_bytes());
-    wire[12..16].copy_from_slice(&(200u32 * 16).to_le_bytes());
-    for _ in 0..200 {
-        wire.extend_from_slice(&[9, 0, 0, 0, 4, 0, 0, 0]);
-    }
-    wire.resize(64 + 200 * 16, 0);
-    processor.submit(&wire, Some(Borrows { arrays: vec![borrowed], loan: lender.lend() })).unwrap();
-    inbox.next_of(RESULTS);
-    processor.close();
-    lender.wait_until_returned();
 }
 
 #[test]
@@ -171,10 +148,10 @@ fn damaged_submissions_are_refused_whole() {
     let (processor, _inbox) = processor(1);
     let good = SIMPLE.write();
     for damaged in [&good[..good.len() - 1], &good[..40], &[&good[..], &[0; 8]].concat()] {
-        assert_eq!(processor.submit(damaged, None).unwrap_err().code(), "ERR_CORE_UNREADABLE");
+        assert_eq!(processor.submit(damaged, Vec::new()).unwrap_err().code(), "ERR_CORE_UNREADABLE");
     }
     let unknown = Segment { operation: 9999, ..SIMPLE }.write();
-    assert_eq!(processor.submit(&unknown, None).unwrap_err().code(), "ERR_CORE_UNREADABLE");
+    assert_eq!(processor.submit(&unknown, Vec::new()).unwrap_err().code(), "ERR_CORE_UNREADABLE");
     assert_eq!(processor.words().get(words::QUEUED), 0.0);
 }
 
@@ -182,9 +159,9 @@ fn damaged_submissions_are_refused_whole() {
 fn data_that_is_no_json_array_fails_its_tasks_and_nothing_else() {
     let (processor, mut inbox) = processor(1);
     let operation = native(Operation::Aggregate);
-    processor.submit(&Segment { operation, data: "[1,2", count: 2, ..SIMPLE }.write(), None).unwrap();
+    processor.submit(&Segment { operation, data: "[1,2", count: 2, ..SIMPLE }.write(), Vec::new()).unwrap();
     let got = inbox.next_of(RESULTS);
     assert!(got.text().contains("ERR_PROCESSOR_INVALID_DATA"), "{}", got.text());
-    processor.submit(&Segment { group: 2, ..SIMPLE }.write(), None).unwrap();
+    processor.submit(&Segment { group: 2, ..SIMPLE }.write(), Vec::new()).unwrap();
     while inbox.next_of(RESULTS).group != 2 {}
 }

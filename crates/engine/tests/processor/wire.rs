@@ -77,6 +77,7 @@ pub const HOST_END: u32 = 5;
 pub const CLOSED: u32 = 6;
 pub const SCALED: u32 = 7;
 pub const WORK: u32 = 8;
+pub const LEND: u32 = 18;
 
 /// A record as it was drained.
 #[derive(Debug)]

@@ -1,0 +1,262 @@
+//! The lender of an isolate: when its memory may be touched.
+//!
+//! A worker that has something to read of an `ArrayBuffer` opens a [`Session`] and asks the isolate for its turn. The isolate's thread
+//! looks whether the memory is still there ([`Lender::begin_turn`]) and then stands still in [`Lender::lend`] while the workers go from
+//! block to block; after some milliseconds it lets them finish the blocks that they are at and goes on with its own work, until the next
+//! turn. JavaScript does not run meanwhile, so nothing can be detached in between.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::bridge::{Outbox, Record, RecordKind, Wake};
+use crate::cancel::Cancel;
+use crate::error::Error;
+
+/// Between two looks at the flag of a task that waits.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// What an isolate lends. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Lender(Arc<Ledger>);
+
+struct Ledger {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Has the isolate take back what was returned.
+    wake: Box<dyn Wake>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The isolate stands still: detachable memory may be touched.
+    open: bool,
+    /// The isolate is gone, and its memory with it.
+    ended: bool,
+    /// A turn was asked for and has not begun.
+    asked: bool,
+    /// Operations in the midst of using detachable memory, by the numbers of their holds: a few for each worker thread.
+    sessions: Vec<u64>,
+    /// Sessions that began since the isolate looked last: it has to look at their memory before they touch it.
+    fresh: usize,
+    /// How often it has looked.
+    turns: u64,
+    /// Blocks of detachable memory that are touched right now.
+    touched: usize,
+    /// Operations that use shared memory right now.
+    shared: usize,
+    /// References that are not needed any more, by number.
+    returned: Vec<u64>,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Lender {
+    /// The lender of an isolate that `wake` wakes.
+    pub fn new(wake: Box<dyn Wake>) -> Self {
+        Self(Arc::new(Ledger { state: Mutex::default(), changed: Condvar::new(), wake }))
+    }
+
+    /// Notes that an array is referred to by `number` until the hold is dropped. `outbox` is that of the load that submits it.
+    pub fn hold(&self, number: u64, outbox: Arc<Outbox>) -> Arc<Hold> {
+        Arc::new(Hold { ledger: Arc::clone(&self.0), number, outbox, detached: AtomicBool::new(false) })
+    }
+
+    /// The numbers of the holds that were dropped since the last call.
+    pub fn take_returned(&self) -> Vec<u64> {
+        std::mem::take(&mut self.0.state.lock().returned)
+    }
+
+    /// The numbers of the holds whose memory workers want to touch. The isolate's thread looks for those whose memory was
+    /// [detached](Hold::set_detached), and calls [`lend`](Self::lend) without running JavaScript in between.
+    pub fn begin_turn(&self) -> Vec<u64> {
+        let mut state = self.0.state.lock();
+        state.asked = false;
+        state.fresh = 0;
+        state.turns += 1;
+        state.sessions.clone()
+    }
+
+    /// Lets workers touch the memory that the isolate has just looked at, until they are done with it, want to touch more, or it is
+    /// `until`. On the isolate's thread.
+    pub fn lend(&self, until: Instant) -> Turn {
+        let mut state = self.0.state.lock();
+        let mut late = false;
+        state.open = true;
+        self.0.changed.notify_all();
+        while !state.sessions.is_empty() && state.fresh == 0 && !late {
+            late = self.0.changed.wait_until(&mut state, until).timed_out();
+        }
+        state.open = false;
+        while state.touched > 0 {
+            self.0.changed.wait(&mut state);
+        }
+        if state.sessions.is_empty() {
+            return Turn::Done;
+        }
+        // The caller comes back by itself.
+        state.asked = true;
+        if late { Turn::Late } else { Turn::More }
+    }
+
+    /// The isolate ends: waits for blocks that are being touched and for operations on shared memory, whose flags the caller has set.
+    /// Nothing is touched from then on.
+    pub fn end(&self) {
+        let mut state = self.0.state.lock();
+        state.ended = true;
+        self.0.changed.notify_all();
+        while state.touched + state.shared > 0 {
+            self.0.changed.wait(&mut state);
+        }
+    }
+}
+
+/// How an isolate's turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nobody waits.
+    Done,
+    /// There is memory to look at that workers want to touch.
+    More,
+    /// The time is over, and workers want to go on: call again soon.
+    Late,
+}
+
+/// One array of an isolate that tasks name. The isolate keeps a reference to it as long as this lives.
+#[derive(Debug)]
+pub struct Hold {
+    ledger: Arc<Ledger>,
+    number: u64,
+    outbox: Arc<Outbox>,
+    detached: AtomicBool,
+}
+
+impl Hold {
+    /// Its memory is not what it was any more. On the isolate's thread.
+    pub fn set_detached(&self) {
+        // Relaxed: read under the lock of the ledger, which the isolate takes next.
+        self.detached.store(true, Ordering::Relaxed);
+    }
+
+    /// Begins to use shared memory.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] after the end of the isolate.
+    pub(super) fn share(self: &Arc<Self>) -> Result<Sharing, Error> {
+        let mut state = self.ledger.state.lock();
+        if state.ended {
+            return Err(Error::Cancelled);
+        }
+        state.shared += 1;
+        Ok(Sharing(Arc::clone(&self.ledger)))
+    }
+
+    /// Begins to read or write detachable memory.
+    pub(super) fn open(self: &Arc<Self>) -> Session {
+        let mut state = self.ledger.state.lock();
+        state.sessions.push(self.number);
+        state.fresh += 1;
+        let session = Session { hold: Arc::clone(self), since: state.turns };
+        if state.open {
+            self.ledger.changed.notify_all();
+        }
+        session
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut state = self.ledger.state.lock();
+        state.returned.push(self.number);
+        let first = state.returned.len() == 1 && !state.ended;
+        drop(state);
+        if first {
+            self.ledger.wake.wake();
+        }
+    }
+}
+
+/// Shared memory is in use until this is dropped.
+#[derive(Debug)]
+pub(super) struct Sharing(Arc<Ledger>);
+
+impl Drop for Sharing {
+    fn drop(&mut self) {
+        self.0.state.lock().shared -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+/// An operation in the midst of reading or writing detachable memory.
+#[derive(Debug)]
+pub(super) struct Session {
+    hold: Arc<Hold>,
+    /// The number of turns before it began.
+    since: u64,
+}
+
+impl Session {
+    /// Runs `touch` while the memory is certain to be there; waits for the isolate's turn before. It should take no longer than some
+    /// hundred microseconds.
+    ///
+    /// # Errors
+    /// [`Error::Detached`] if the memory is gone, [`Error::Cancelled`] once `cancel` is set or the isolate has ended.
+    pub fn touch<R>(&self, cancel: &Cancel, touch: impl FnOnce() -> R) -> Result<R, Error> {
+        let ledger = &self.hold.ledger;
+        let mut state = ledger.state.lock();
+        loop {
+            if state.ended || cancel.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            if self.hold.detached.load(Ordering::Relaxed) {
+                return Err(Error::Detached);
+            }
+            if state.open && state.turns > self.since {
+                break;
+            }
+            if !std::mem::replace(&mut state.asked, true) {
+                drop(state);
+                self.hold.outbox.send(Record::notice(0, RecordKind::Lend, 0, 0));
+                state = ledger.state.lock();
+                continue;
+            }
+            ledger.changed.wait_for(&mut state, PATIENCE);
+        }
+        state.touched += 1;
+        drop(state);
+        let _touching = Touching(ledger);
+        Ok(touch())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let mut state = self.hold.ledger.state.lock();
+        if let Some(at) = state.sessions.iter().position(|number| *number == self.hold.number) {
+            state.sessions.swap_remove(at);
+        }
+        if state.sessions.is_empty() {
+            self.hold.ledger.changed.notify_all();
+        }
+    }
+}
+
+/// A block is touched until this is dropped, also by a panic.
+struct Touching<'a>(&'a Ledger);
+
+impl Drop for Touching<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.touched -= 1;
+        if state.touched == 0 && (!state.open || state.ended) {
+            self.0.changed.notify_all();
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! One array that a task names.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Aligned;
+use super::claims::Claim;
+use super::lender::{Hold, Session, Sharing};
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::payload::Element;
+
+/// Bytes of an array up to which it is copied when it is submitted: below, a copy costs less than a reference and a turn of the
+/// isolate.
+const SMALL: usize = 64 << 10;
+
+/// Where the memory of an array is, as Node tells it at the moment of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// First byte.
+    pub pointer: *mut u8,
+    /// Length in bytes.
+    pub bytes: usize,
+}
+
+// SAFETY: an address and a length; only `Lent` uses them, by its rules.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    /// The addresses.
+    fn range(self) -> Range<usize> {
+        let start = self.pointer as usize;
+        start..start + self.bytes
+    }
+}
+
+/// An array of an isolate, by the rule for its kind of memory; see the [module](super).
+#[derive(Debug)]
+pub enum Lent {
+    /// A copy of it.
+    Copy(Element, Aligned),
+    /// Memory of a `SharedArrayBuffer`.
+    Shared(Element, Memory, Arc<Hold>),
+    /// Memory of an `ArrayBuffer`.
+    Detachable(Element, Memory, Arc<Hold>),
+    /// Memory that was detached before it came here: every use fails.
+    Gone,
+}
+
+impl Lent {
+    /// A copy of the array at `memory`, if its kind of memory is copied.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    ///
+    /// # Safety
+    /// `memory` must be that of a live array of the isolate of the calling thread, aligned for `element`.
+    pub unsafe fn copied(element: Element, memory: Memory, shared: bool) -> Result<Option<Self>, Error> {
+        if shared || memory.bytes > SMALL {
+            return Ok(None);
+        }
+        let mut copy = Aligned::with_capacity(memory.bytes)?;
+        if memory.bytes > 0 {
+            // SAFETY: the array is alive, and there is room.
+            unsafe { copy.append(memory.pointer, memory.bytes) };
+        }
+        Ok(Some(Self::Copy(element, copy)))
+    }
+
+    /// The array at `memory` itself.
+    ///
+    /// # Safety
+    /// As above, and `memory` must stay valid as long as `hold` lives and, if it is not `shared`, JavaScript does not run. Where that
+    /// ceases to be so, the hold is [told](Hold::set_detached) between [`begin_turn`](super::Lender::begin_turn) and
+    /// [`lend`](super::Lender::lend).
+    pub unsafe fn held(element: Element, memory: Memory, shared: bool, hold: Arc<Hold>) -> Self {
+        if shared { Self::Shared(element, memory, hold) } else { Self::Detachable(element, memory, hold) }
+    }
+
+    /// The kind of the elements.
+    pub(super) fn element(&self) -> Element {
+        match self {
+            Self::Copy(element, _) | Self::Shared(element, ..) | Self::Detachable(element, ..) => *element,
+            Self::Gone => Element::U8,
+        }
+    }
+
+    /// Length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Copy(_, copy) => copy.len(),
+            Self::Shared(_, memory, _) | Self::Detachable(_, memory, _) => memory.bytes,
+            Self::Gone => 0,
+        }
+    }
+}
+
+/// Shared memory that is being read; it is there, and nothing of ours writes it, until this is dropped.
+#[derive(Debug)]
+pub(super) struct SharedReading {
+    memory: Memory,
+    _claim: Claim,
+    _sharing: Sharing,
+}
+
+impl SharedReading {
+    pub fn new(memory: Memory, hold: &Arc<Hold>, cancel: &Cancel) -> Result<Self, Error> {
+        let claim = Claim::make(memory.range(), false, cancel)?;
+        Ok(Self { memory, _claim: claim, _sharing: hold.share()? })
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        if self.memory.bytes == 0 {
+            return &[];
+        }
+        // SAFETY: the hold and the sharing keep the memory, the claim keeps our writers away. JavaScript in other threads is told not
+        // to write meanwhile; if it does, the numbers that are read are unspecified.
+        unsafe { std::slice::from_raw_parts(self.memory.pointer, self.memory.bytes) }
+    }
+}
+
+/// Detachable memory that is being read block by block; nothing of ours writes it until this is dropped.
+#[derive(Debug)]
+pub(super) struct DetachableReading {
+    memory: Memory,
+    // Dropped first: a writer that waits for the claim may then have the isolate's turn.
+    session: Session,
+    _claim: Claim,
+}
+
+impl DetachableReading {
+    pub fn new(memory: Memory, hold: &Arc<Hold>, cancel: &Cancel) -> Result<Self, Error> {
+        let claim = Claim::make(memory.range(), false, cancel)?;
+        Ok(Self { memory, session: hold.open(), _claim: claim })
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.memory.bytes
+    }
+
+    /// Runs `look` with the bytes of `range`.
+    pub fn block<R>(
+        &self,
+        range: Range<usize>,
+        cancel: &Cancel,
+        look: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, Error> {
+        assert!(range.start <= range.end && range.end <= self.memory.bytes, "a block lies within the array");
+        self.session.touch(cancel, || {
+            // SAFETY: while it is touched the memory is there and its isolate stands still; the claim keeps our writers away.
+            look(unsafe { std::slice::from_raw_parts(self.memory.pointer.add(range.start), range.len()) })
+        })
+    }
+}
+
+/// Replaces the contents of an array, as one step.
+///
+/// # Errors
+/// As [`Session::touch`]; the array is then as it was.
+pub(super) fn replace(lent: &Lent, bytes: &[u8], cancel: &Cancel) -> Result<(), Error> {
+    let write = |memory: &Memory| {
+        // SAFETY: the caller of this closure has made sure that the memory is there; the claim keeps all others of ours away.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory.pointer, bytes.len()) };
+    };
+    assert_eq!(bytes.len(), lent.len(), "contents of another length");
+    match lent {
+        Lent::Copy(..) => unreachable!("a copy has nobody to see what it is replaced with"),
+        Lent::Shared(_, memory, hold) => {
+            let _claim = Claim::make(memory.range(), true, cancel)?;
+            let _sharing = hold.share()?;
+            write(memory);
+            Ok(())
+        }
+        Lent::Detachable(_, memory, hold) => {
+            let _claim = Claim::make(memory.range(), true, cancel)?;
+            hold.open().touch(cancel, || write(memory))
+        }
+        Lent::Gone => Err(Error::Detached),
+    }
+}

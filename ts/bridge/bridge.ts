@@ -29,6 +29,7 @@ export const RecordKind = {
   brokerIdle: 15,
   actorPost: 16,
   actorOfficeGone: 17,
+  retry: 20,
 } as const;
 
 /** The values of a record, in memory that is overwritten when the handler returns. */

@@ -114,7 +114,7 @@ export interface BrokerSettings {
   level: number
 }
 
-/** Starts a broker that reports to `load`. Returns its handle, which is also the channel of its records. */
+/** Starts a broker that reports to `load`. Returns its handle, which is also the channel of its records. Throws `ERR_CORE_RESOURCES`. */
 export declare function brokerStart(load: number, settings: BrokerSettings): number | null
 
 /** Stops a broker: its socket and its connections are closed, all is forgotten. */
@@ -258,6 +258,9 @@ export declare function processorHostHold(handle: number, host: number, hold: bo
 /** A host has ended. */
 export declare function processorHostLost(handle: number, host: number, reason: string): void
 
+/** The system has refused a host for so long that the face gave up; `code` is the POSIX name of its error, if that is known. */
+export declare function processorHostRefused(handle: number, host: number, code: string | undefined | null, reason: string): void
+
 /** The face begins to start a host: one that it was `asked` for, or one more. `false`: there must not be one more. */
 export declare function processorHostStarting(handle: number, host: number, asked: boolean): boolean
 
@@ -267,7 +270,13 @@ export declare function processorKey(handle: number): number | null
 /** The names of the native operations; the place of a name is its number. */
 export declare function processorOperations(): Array<string>
 
-/** Ends the processor: waits for its tasks at most `milliseconds` (`undefined`: as long as it takes), or not at all by `force`. */
+/** Tries again what the system refused; a record asks for this call. */
+export declare function processorRetry(handle: number): void
+
+/**
+ * Ends the processor: waits for its tasks at most `milliseconds` (`undefined`: as long as it takes), or not at all by `force`. Throws
+ * `ERR_CORE_RESOURCES` where the time cannot be measured; nothing has changed then.
+ */
 export declare function processorShutdown(handle: number, milliseconds: number | undefined | null, force: boolean): void
 
 /** Starts all native threads; returns their number. */

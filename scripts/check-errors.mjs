@@ -21,6 +21,8 @@ const ROW = /^\| `(ERR_[A-Z0-9_]+)`/gm;
 const TEMPLATE = /ERR_\$\{[^}]*\}\w*/g;
 const OF_SYSTEM = /^ERR_\$\{this\.system\}_([A-Z_]+)$/;
 const SYSTEM = /new OptionReader\('([A-Z]+)'\)/g;
+/** Codes of Node itself that the sources compare with. */
+const OF_NODE = new Set(['ERR_WORKER_INIT_FAILED']);
 /** A line of a comment, in Rust and in TypeScript. A code beside code is taken to be said. */
 const COMMENT = /^\s*(?:\/\/|\/?\*)/;
 
@@ -70,7 +72,7 @@ function codesSaid(sources) {
 }
 
 function codesIn(lines) {
-  return lines.flatMap((line) => line.match(CODE) ?? []);
+  return lines.flatMap((line) => line.match(CODE) ?? []).filter((code) => !OF_NODE.has(code));
 }
 
 function readSources() {

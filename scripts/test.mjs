@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { GENERATED, buildFace, buildNative, faceIsFresh, nativeIsFresh } from './build.mjs';
 import { testNodeVersions } from './node-versions.mjs';
 import { testPackage } from './package-test.mjs';
+import { checkEntries } from './check-entries.mjs';
 import { checkErrors } from './check-errors.mjs';
 import { provideRedis } from './redis.mjs';
 import { checkRust, install } from './setup.mjs';
@@ -25,6 +26,7 @@ import { checkVersions } from './versions.mjs';
 const STEPS = [
   { name: 'versions', title: 'one version number in all manifests', run: checkVersions },
   { name: 'errors', title: 'every error code stands in docs/errors.md, and no other', run: checkErrors },
+  { name: 'entries', title: 'no function of the door lets a panic through to Node', run: checkEntries },
   {
     name: 'prettier',
     title: 'formatting of TypeScript, JavaScript, JSON, Markdown and YAML',

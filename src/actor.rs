@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use napi::Env;
 use napi::bindgen_prelude::Float64ArraySlice;
-use napi_derive::napi;
 use noizylab_engine::actor::office::{Office, Post};
 use noizylab_engine::actor::rates::{self, Rates};
 use noizylab_engine::actor::slots;
 use noizylab_engine::actor::table::{self, Naming};
+use noizylab_entry::entry;
 
 use crate::error::{Result, from_engine};
 use crate::isolate;
 use crate::memory::{Raw, map_words};
 
 /// Opens the office of a load: `[number, channel]`, by which others and the bridge know it.
-#[napi]
+#[entry]
 pub fn actor_open(load: u32) -> Option<Vec<u32>> {
     isolate::with(|isolate| {
         let outbox = isolate.outbox(load)?;
@@ -28,44 +28,44 @@ pub fn actor_open(load: u32) -> Option<Vec<u32>> {
 }
 
 /// A process has started in an office's thread; the number of its slot of counters, or `undefined`: there is one of this id.
-#[napi]
+#[entry]
 pub fn actor_add(office: u32, id: String) -> Option<u32> {
     table::add(office, &id)
 }
 
 /// A process has ended; its names are free.
-#[napi]
+#[entry]
 pub fn actor_remove(id: String) {
     table::remove(&id);
 }
 
 /// The number of the office in whose thread a process runs; 0: there is none.
-#[napi]
+#[entry]
 pub fn actor_office(id: String) -> u32 {
     table::office_of(&id).map_or(0, |office| office.number())
 }
 
 /// The number of a process's slot.
-#[napi]
+#[entry]
 pub fn actor_slot(id: String) -> Option<u32> {
     table::slot_of(&id)
 }
 
 /// A segment of slots: 1024 times eight doubles. `undefined` where foreign memory is refused, or there is none.
-#[napi(ts_return_type = "ArrayBuffer | undefined")]
+#[entry(ts_return_type = "ArrayBuffer | undefined")]
 pub fn actor_segment(env: Env, number: u32) -> Result<Option<Raw>> {
     slots::segment(number).map_or(Ok(None), |segment| map_words(&env, &segment))
 }
 
 /// Sends post to an office; `false`: it is closed.
-#[napi]
+#[entry]
 pub fn actor_post(to: u32, from: u32, bytes: &[u8], length: u32) -> bool {
     let bytes = bytes.get(..length as usize).unwrap_or_default();
     table::office(to).map(|office| office.post(Post { from, bytes })).is_some()
 }
 
 /// Says by which office's thread that of an office was started: it can end it.
-#[napi]
+#[entry]
 pub fn actor_owned(office: u32, owner: u32) {
     if let Some(office) = table::office(office) {
         office.set_owner(owner);
@@ -73,13 +73,13 @@ pub fn actor_owned(office: u32, owner: u32) {
 }
 
 /// The number of the office whose thread can end that of an office; 0: there is none.
-#[napi]
+#[entry]
 pub fn actor_owner(office: u32) -> u32 {
     table::office(office).map_or(0, |office| office.owner())
 }
 
 /// Gives a name to a process: 0 given, 1 another has it, 2 there is no such process.
-#[napi]
+#[entry]
 pub fn actor_name(name: String, id: String) -> u32 {
     match table::name(&name, &id) {
         Naming::Given => 0,
@@ -89,31 +89,31 @@ pub fn actor_name(name: String, id: String) -> u32 {
 }
 
 /// Takes a name back from a process; where another has it, not.
-#[napi]
+#[entry]
 pub fn actor_unname(name: String, id: String) {
     table::unname(&name, &id);
 }
 
 /// Takes all its names from a process.
-#[napi]
+#[entry]
 pub fn actor_unname_all(id: String) {
     table::unname_all(&id);
 }
 
 /// How many names there are.
-#[napi]
+#[entry]
 pub fn actor_count_names() -> u32 {
     table::count_names() as u32
 }
 
 /// The id of the process of a name.
-#[napi]
+#[entry]
 pub fn actor_whereis(name: String) -> Option<String> {
     table::whereis(&name)
 }
 
 /// All names, in the order in which they were given.
-#[napi]
+#[entry]
 pub fn actor_names() -> Vec<String> {
     table::names()
 }
@@ -121,7 +121,7 @@ pub fn actor_names() -> Vec<String> {
 /// Opens the rate limiter of a name, which all threads share: `limit` units in a window of so many milliseconds. Returns its handle.
 ///
 /// Throws `ERR_ACTOR_MISMATCH`.
-#[napi]
+#[entry]
 pub fn rates_open(load: u32, name: String, limit: f64, window: f64) -> Result<u32> {
     let rates = rates::open(&name, limit, window).map_err(from_engine)?;
     let handle = isolate::with(|isolate| {
@@ -134,7 +134,7 @@ pub fn rates_open(load: u32, name: String, limit: f64, window: f64) -> Result<u3
 
 /// Asks for `cost` units at the time `now`, which are counted if `consume`; whether it is allowed. `reply` is filled with: what counted before, what remains,
 /// milliseconds until the oldest leaves, and until the same request will be allowed.
-#[napi]
+#[entry]
 pub fn rates_ask(
     handle: u32,
     key: String,
@@ -155,19 +155,19 @@ pub fn rates_ask(
 }
 
 /// Forgets what was counted for a key; whether there was anything.
-#[napi]
+#[entry]
 pub fn rates_reset(handle: u32, key: String, now: f64) -> bool {
     find_rates(handle).is_some_and(|rates| rates.reset(&key, now))
 }
 
 /// The keys of which anything counts; the others are dropped.
-#[napi]
+#[entry]
 pub fn rates_keys(handle: u32, now: f64) -> Vec<String> {
     find_rates(handle).map(|rates| rates.keys(now)).unwrap_or_default()
 }
 
 /// Closes a handle. The limiter lives as long as another thread has one.
-#[napi]
+#[entry]
 pub fn rates_close(handle: u32) {
     isolate::with(|isolate| isolate.rates.remove(&handle));
 }

@@ -8,6 +8,7 @@ use napi_derive::napi;
 use noizylab_engine::broker::auth::Secret;
 use noizylab_engine::broker::local::Local;
 use noizylab_engine::broker::{Config, Host, Level, Owner};
+use noizylab_entry::entry;
 
 use crate::error::{Result, from_engine};
 use crate::isolate;
@@ -39,9 +40,9 @@ pub struct BrokerSettings {
     pub level: u32,
 }
 
-/// Starts a broker that reports to `load`. Returns its handle, which is also the channel of its records.
-#[napi]
-pub fn broker_start(load: u32, settings: BrokerSettings) -> Option<u32> {
+/// Starts a broker that reports to `load`. Returns its handle, which is also the channel of its records. Throws `ERR_CORE_RESOURCES`.
+#[entry]
+pub fn broker_start(load: u32, settings: BrokerSettings) -> Result<Option<u32>> {
     let milliseconds = |time: f64| Duration::try_from_secs_f64(time / 1000.0).unwrap_or(Duration::MAX);
     let interval = |time: f64| (time > 0.0).then(|| milliseconds(time));
     let level = Level::from_u32(settings.level);
@@ -63,16 +64,16 @@ pub fn broker_start(load: u32, settings: BrokerSettings) -> Option<u32> {
         metrics: settings.metrics,
         spin: milliseconds(settings.spin_microseconds / 1000.0),
     };
-    isolate::with(|isolate| {
-        let outbox = isolate.outbox(load)?;
-        let handle = isolate.next();
-        isolate.run_broker(handle, load, Host::start(config, Owner::new(outbox, handle, level)));
-        Some(handle)
-    })?
+    let found = isolate::with(|isolate| Some((isolate.outbox(load)?, isolate.next()))).flatten();
+    let Some((outbox, handle)) = found else { return Ok(None) };
+    let host =
+        Host::start(config, Owner::new(outbox, handle, level)).map_err(|error| from_engine(error.into()))?;
+    isolate::with(|isolate| isolate.run_broker(handle, load, host));
+    Ok(Some(handle))
 }
 
 /// Stops a broker: its socket and its connections are closed, all is forgotten.
-#[napi]
+#[entry]
 pub fn broker_stop(handle: u32) {
     let host = isolate::with(|isolate| isolate.brokers.remove(&handle)).flatten();
     if let Some(owned) = host {
@@ -81,7 +82,7 @@ pub fn broker_stop(handle: u32) {
 }
 
 /// Turns new clients away; a record comes when no request is in flight, or after `timeout` milliseconds.
-#[napi]
+#[entry]
 pub fn broker_drain(handle: u32, timeout: f64) {
     if let Some(host) = find(handle) {
         host.drain(Duration::try_from_secs_f64(timeout / 1000.0).unwrap_or(Duration::MAX));
@@ -89,14 +90,14 @@ pub fn broker_drain(handle: u32, timeout: f64) {
 }
 
 /// Drops all that has expired; the number of items and of leases.
-#[napi]
+#[entry]
 pub fn broker_sweep(handle: u32) -> Option<Vec<f64>> {
     let (items, leases) = find(handle)?.sweep();
     Some(vec![items as f64, leases as f64])
 }
 
 /// What a broker tells of itself, as JSON.
-#[napi]
+#[entry]
 pub fn broker_report(handle: u32) -> Option<String> {
     Some(find(handle)?.report())
 }
@@ -104,7 +105,7 @@ pub fn broker_report(handle: u32) -> Option<String> {
 /// Joins the broker that listens at `pipe`, if it is one of this process. Returns a handle, which is also the channel of late answers, or 0.
 ///
 /// Throws `ERR_BROKER_AUTH_FAILED`, `ERR_BROKER_DRAINING`.
-#[napi]
+#[entry]
 pub fn broker_attach(load: u32, pipe: String, secret: String) -> Result<u32> {
     let found = isolate::with(|isolate| Some((isolate.outbox(load)?, isolate.next()))).flatten();
     let Some((outbox, handle)) = found else { return Ok(0) };
@@ -117,7 +118,7 @@ pub fn broker_attach(load: u32, pipe: String, secret: String) -> Result<u32> {
 
 /// Hands over the requests in the first `length` bytes of `buffer` and writes the answers that there are now into it. Returns their length; `-n`: they take
 /// `n` bytes and wait for [`broker_answer`]; NaN: the broker is gone.
-#[napi]
+#[entry]
 pub fn broker_exchange(
     handle: u32,
     #[napi(ts_arg_type = "Uint8Array")] mut buffer: Uint8ArraySlice<'_>,
@@ -140,7 +141,7 @@ pub fn broker_exchange(
 }
 
 /// Writes the answers that did not fit into `buffer`, which has room for them.
-#[napi]
+#[entry]
 pub fn broker_answer(
     handle: u32,
     #[napi(ts_arg_type = "Uint8Array")] mut buffer: Uint8ArraySlice<'_>,
@@ -157,7 +158,7 @@ pub fn broker_answer(
 }
 
 /// The client is gone: what it waited for is taken back.
-#[napi]
+#[entry]
 pub fn broker_detach(handle: u32) {
     // Dropped after the isolate is free again: others may be told.
     drop(isolate::with(|isolate| isolate.broker_clients.remove(&handle)));

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use napi::Env;
 use napi::bindgen_prelude::{Float64ArraySlice, Uint8Array, Uint8ArraySlice};
-use napi_derive::napi;
 use noizylab_engine::bridge::Frame;
 use noizylab_engine::cache::{self, Asker, Begin, Cache, Config, Found, Item, Look, Policy};
 use noizylab_engine::error::Error;
 use noizylab_engine::payload::Tag;
+use noizylab_entry::entry;
 
 use crate::error::{Result, from_engine};
 use crate::isolate;
@@ -20,7 +20,7 @@ use crate::memory::{Raw, map, map_words};
 /// used, 1: W-TinyLFU); `given`: they were chosen, and must be the cache's.
 ///
 /// Returns its handle, which is also the channel of its records. Throws `ERR_CACHE_MISMATCH`.
-#[napi]
+#[entry]
 pub fn cache_open(
     load: u32,
     name: String,
@@ -47,7 +47,7 @@ pub fn cache_open(
 }
 
 /// The bounds of a cache: most entries, bytes, bytes of an entry, and the policy.
-#[napi]
+#[entry]
 pub fn cache_bounds(handle: u32) -> Option<Vec<f64>> {
     let Config { max_entries, max_bytes, max_entry_bytes, policy } = find(handle)?.config();
     let bound = |value: u64| if value == u64::MAX { f64::INFINITY } else { value as f64 };
@@ -56,19 +56,19 @@ pub fn cache_bounds(handle: u32) -> Option<Vec<f64>> {
 
 /// The tick that hits are stamped with, as one u32 in an `ArrayBuffer`; `undefined` where foreign memory is refused: then every lookup
 /// has to cross.
-#[napi(ts_return_type = "ArrayBuffer | undefined")]
+#[entry(ts_return_type = "ArrayBuffer | undefined")]
 pub fn cache_tick(env: Env, handle: u32) -> Result<Option<Raw>> {
     find(handle).map_or(Ok(None), |cache| map(&env, cache.tick(), cache.tick().memory()))
 }
 
 /// Where this isolate counts the hits that it answers itself, as one double in an `ArrayBuffer`.
-#[napi(ts_return_type = "ArrayBuffer | undefined")]
+#[entry(ts_return_type = "ArrayBuffer | undefined")]
 pub fn cache_hits(env: Env, handle: u32) -> Result<Option<Raw>> {
     find(handle).map_or(Ok(None), |cache| map_words(&env, &cache.attach()))
 }
 
 /// The control words of a segment of slots, version and stamp of each as two u32 in an `ArrayBuffer`.
-#[napi(ts_return_type = "ArrayBuffer | undefined")]
+#[entry(ts_return_type = "ArrayBuffer | undefined")]
 pub fn cache_segment(env: Env, handle: u32, segment: u32) -> Result<Option<Raw>> {
     let found = find(handle).and_then(|cache| cache.segment(segment));
     found.map_or(Ok(None), |segment| map(&env, &segment, segment.memory()))
@@ -76,7 +76,7 @@ pub fn cache_segment(env: Env, handle: u32, segment: u32) -> Result<Option<Raw>>
 
 /// Looks for a key: `look` 0 as a use, 1 without a trace, 2 also at an expired entry that is still kept. Returns the length of the value, or -1;
 /// it is copied into `into` if it fits. `reply` is filled with: segment, index of the version word, version, tag, when it expires, when it leaves.
-#[napi]
+#[entry]
 pub fn cache_get(
     handle: u32,
     wire: &[u8],
@@ -117,7 +117,7 @@ pub fn cache_get(
 /// Stores an entry that expires in `ttl` milliseconds and is kept for `stale` more.
 ///
 /// Throws `ERR_CACHE_ENTRY_TOO_LARGE`, `ERR_CACHE_KEY_TOO_LARGE`; the cache is as it was then.
-#[napi]
+#[entry]
 pub fn cache_set(
     handle: u32,
     wire: &[u8],
@@ -132,13 +132,13 @@ pub fn cache_set(
 }
 
 /// Drops an entry; whether there was one.
-#[napi]
+#[entry]
 pub fn cache_delete(handle: u32, wire: &[u8], key_length: u32) -> bool {
     find(handle).is_some_and(|cache| cache.delete(part(wire, 0, key_length)))
 }
 
 /// Drops all entries.
-#[napi]
+#[entry]
 pub fn cache_clear(handle: u32) {
     if let Some(cache) = find(handle) {
         cache.clear();
@@ -146,13 +146,13 @@ pub fn cache_clear(handle: u32) {
 }
 
 /// Lets what is due leave; the time at which something will be due next.
-#[napi]
+#[entry]
 pub fn cache_expire(handle: u32) -> Option<f64> {
     find(handle)?.expire()
 }
 
 /// Figures: entries, bytes, hits, misses, sets, evictions, expirations.
-#[napi]
+#[entry]
 pub fn cache_stats(handle: u32) -> Option<Vec<f64>> {
     let stats = find(handle)?.stats();
     let figures = [
@@ -168,7 +168,7 @@ pub fn cache_stats(handle: u32) -> Option<Vec<f64>> {
 }
 
 /// Entries in no order (`with_expired`: also expired ones that are still kept), in the form that the engine's `cache/mod.rs` draws, after a double: the cursor to go on with, or -1. The cursor is 0 at first.
-#[napi]
+#[entry]
 pub fn cache_page(handle: u32, cursor: f64, with_values: bool, with_expired: bool) -> Option<Uint8Array> {
     let look = if with_expired { Look::Stale } else { Look::Peek };
     let cache = find(handle)?;
@@ -179,7 +179,7 @@ pub fn cache_page(handle: u32, cursor: f64, with_values: bool, with_expired: boo
 }
 
 /// Asks for a missing key under a number of the asker's: `true`: compute it and [`cache_land`]; `false`: a record will come.
-#[napi]
+#[entry]
 pub fn cache_begin(load: u32, handle: u32, ticket: f64, wire: &[u8], key_length: u32) -> bool {
     let asker = asker(load, handle, ticket);
     find(handle)
@@ -189,7 +189,7 @@ pub fn cache_begin(load: u32, handle: u32, ticket: f64, wire: &[u8], key_length:
 
 /// A computation is over: all that wait for the key are told the value (or error, by its tag), which is stored if `keep` and nobody has changed the
 /// key meanwhile. Throws as [`cache_set`], after they have been told.
-#[napi]
+#[entry]
 #[allow(clippy::too_many_arguments, reason = "an object of them would cost more to read")]
 pub fn cache_land(
     load: u32,
@@ -210,7 +210,7 @@ pub fn cache_land(
 }
 
 /// Closes a handle. The cache and its entries stay.
-#[napi]
+#[entry]
 pub fn cache_close(handle: u32) {
     isolate::with(|isolate| isolate.caches.remove(&handle));
 }

@@ -15,6 +15,7 @@ use noizylab_engine::bridge::Wake;
 use parking_lot::Mutex;
 
 use crate::error::{Result, check};
+use crate::fault::contain;
 use crate::isolate;
 
 /// Wakes one isolate, from any thread, also after it has ended. Clones wake the same one.
@@ -105,13 +106,15 @@ unsafe extern "C" fn on_wake(env: sys::napi_env, _: sys::napi_value, _: *mut c_v
     if env.is_null() {
         return; // the environment is ending
     }
-    isolate::release_arrays(env);
-    for load in isolate::loads_with_mail(env) {
-        // Looked up when its turn has come: what ran before it may have swept the load away.
-        if let Some(callback) = isolate::callback_of(load) {
-            call(env, callback);
+    contain("results were delivered", || {
+        isolate::release_arrays(env);
+        for load in isolate::loads_with_mail(env) {
+            // Looked up when its turn has come: what ran before it may have swept the load away.
+            if let Some(callback) = isolate::callback_of(load) {
+                call(env, callback);
+            }
         }
-    }
+    });
 }
 
 fn call(env: sys::napi_env, callback: sys::napi_ref) {

@@ -1,21 +1,21 @@
 //! The time at the door. `crates/engine/src/clock.rs` keeps it.
 
 use napi::Env;
-use napi_derive::napi;
 use noizylab_engine::clock;
+use noizylab_entry::entry;
 
 use crate::error::Result;
 use crate::memory::{Raw, map_words};
 
 /// The time as one double in an `ArrayBuffer`: milliseconds of a monotonic clock, refreshed about every millisecond; 0 while nobody
 /// wants it, see [`clock_wake`]. `undefined` where foreign memory is refused.
-#[napi(ts_return_type = "ArrayBuffer | undefined")]
+#[entry(ts_return_type = "ArrayBuffer | undefined")]
 pub fn clock_words(env: Env) -> Result<Option<Raw>> {
     map_words(&env, &clock::word())
 }
 
 /// The time now; the word is refreshed for a while from here on.
-#[napi]
+#[entry]
 pub fn clock_wake() -> f64 {
     clock::wake()
 }

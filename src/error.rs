@@ -13,7 +13,12 @@ pub const NAPI: &str = "ERR_CORE_NAPI";
 
 /// Turns an engine error into a JavaScript one.
 pub fn from_engine(error: Error) -> DoorError {
-    napi::Error::new(error.code(), error.to_string())
+    let mut thrown = napi::Error::new(error.code(), error.to_string());
+    if let Some(code) = error.system() {
+        // The face makes an error of the system of it.
+        thrown.set_cause(napi::Error::from_reason(code));
+    }
+    thrown
 }
 
 /// The error for a call into Node that failed.

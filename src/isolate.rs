@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::{Function, JsValue, Object, Uint8ArraySlice};
 use napi::{Env, sys};
-use napi_derive::napi;
 use noizylab_engine::actor::office::Office;
 use noizylab_engine::actor::rates::Rates;
 use noizylab_engine::bridge::Outbox;
@@ -22,10 +21,12 @@ use noizylab_engine::broker::local::Local;
 use noizylab_engine::cache::{self, Cache};
 use noizylab_engine::memory::{Lender, Lent, Turn};
 use noizylab_engine::processor::Processor;
+use noizylab_entry::entry;
 
 use crate::arrays::Arrays;
 use crate::callback::Waker;
 use crate::error::{Result, from_status};
+use crate::fault::contain;
 use crate::memory::{Raw, map};
 use crate::module;
 
@@ -183,6 +184,27 @@ impl Isolate {
         }
     }
 
+    /// Nothing of the isolate is reached after this returns.
+    fn end(self) {
+        let _end = EndOfLending(self.lender.clone());
+        self.waker.close();
+        for owned in self.processors.values() {
+            owned.processor.close();
+        }
+        for office in self.offices.values() {
+            office.close();
+        }
+        for owned in self.brokers.values() {
+            owned.host.stop();
+        }
+        for load in self.loads.values() {
+            load.outbox.close();
+            cache::forget(&load.outbox);
+        }
+        // What others wait for passes on before anything is waited for here: leases, computations, names.
+        drop(self);
+    }
+
     fn set_keeps_alive(&mut self, before: bool, now: bool) {
         if before == now {
             return;
@@ -232,35 +254,31 @@ fn is_collected(env: sys::napi_env, reference: sys::napi_ref) -> bool {
     status != sys::Status::napi_ok || value.is_null()
 }
 
+/// Ends the lending of an isolate's memory when it is dropped: a fault on the way must not leave memory to be freed under those who
+/// use it.
+struct EndOfLending(Lender);
+
+impl Drop for EndOfLending {
+    fn drop(&mut self) {
+        // Every operation over this isolate's memory has been told to stop.
+        self.0.end();
+    }
+}
+
 /// The isolate ends: nothing of it may be reached after this returns.
 unsafe extern "C" fn on_end(_: *mut c_void) {
-    let Some(isolate) = ISOLATE.with_borrow_mut(Option::take) else { return };
-    isolate.waker.close();
-    for owned in isolate.processors.values() {
-        owned.processor.close();
-    }
-    for office in isolate.offices.values() {
-        office.close();
-    }
-    for owned in isolate.brokers.values() {
-        owned.host.stop();
-    }
-    for load in isolate.loads.values() {
-        load.outbox.close();
-        cache::forget(&load.outbox);
-    }
-    let lender = isolate.lender.clone();
-    // What others wait for passes on before anything is waited for here: leases, computations, names.
-    drop(isolate);
-    // Every operation over this isolate's memory has been told to stop.
-    lender.end();
+    contain("a thread ended", || {
+        if let Some(isolate) = ISOLATE.with_borrow_mut(Option::take) {
+            isolate.end();
+        }
+    });
 }
 
 /// Registers a load of the face. `drain` is called, without arguments, when there is something to [`drain`]; it is not kept
 /// alive by this.
 ///
 /// Returns the number of the load. Throws `ERR_CORE_DUPLICATE` where another copy of the package is in use.
-#[napi]
+#[entry]
 pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
     module::claim()?;
     noizylab_engine::panics::silence();
@@ -307,7 +325,7 @@ pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
 }
 
 /// Whether this load wants the isolate to stay alive: it has promises to settle.
-#[napi]
+#[entry]
 pub fn keep_alive(load: u32, keep: bool) {
     with(|isolate| {
         let env = isolate.env;
@@ -330,7 +348,7 @@ pub fn keep_alive(load: u32, keep: bool) {
 
 /// Moves records that wait for this load into `into`, as many as fit, and returns the number of bytes written: 0 when nothing
 /// waits, and `-n` when the next record alone needs `n` bytes.
-#[napi]
+#[entry]
 pub fn drain(load: u32, #[napi(ts_arg_type = "Uint8Array")] mut into: Uint8ArraySlice<'_>) -> f64 {
     let outbox = with(|isolate| isolate.outbox(load)).flatten();
     // SAFETY: the buffer belongs to the bridge of this isolate, on whose thread this runs; nobody else looks at it now.
@@ -343,7 +361,7 @@ pub fn drain(load: u32, #[napi(ts_arg_type = "Uint8Array")] mut into: Uint8Array
 
 /// The isolate's turn to lend its memory: workers read arrays that it could detach, and JavaScript does not run meanwhile. `true`: they
 /// want to go on, call this again after other work.
-#[napi]
+#[entry]
 pub fn lend() -> bool {
     let until = Instant::now() + LONGEST_TURN;
     loop {
@@ -362,14 +380,14 @@ pub fn lend() -> bool {
 }
 
 /// A number that grows with each record that is sent to this load, as one u32 in an `ArrayBuffer`; `undefined` where foreign memory is refused.
-#[napi(ts_return_type = "ArrayBuffer | undefined")]
+#[entry(ts_return_type = "ArrayBuffer | undefined")]
 pub fn outbox_mail(env: Env, load: u32) -> Result<Option<Raw>> {
     let mail = with(|isolate| isolate.outbox(load)).flatten().map(|outbox| outbox.mail());
     mail.map_or(Ok(None), |mail| map(&env, &mail, mail.memory()))
 }
 
 /// Whether this load looks for records by itself from now on, and is not woken. Turned off, `true`: something waits that nobody will announce.
-#[napi]
+#[entry]
 pub fn outbox_poll(load: u32, on: bool) -> bool {
     with(|isolate| isolate.outbox(load)).flatten().is_some_and(|outbox| outbox.poll(on))
 }

@@ -3,7 +3,7 @@
 //! # Layout
 //! - `module.rs`: this library in the process: one copy, never unloaded.
 //! - `isolate.rs`: what belongs to one isolate, and its end. `callback.rs`: the one way from Rust into JavaScript.
-//! - `error.rs`: an engine error becomes a JavaScript error. `memory.rs`: memory that one side shows to the other.
+//! - `error.rs`: an engine error becomes a JavaScript error. `fault.rs`: a panic does. `memory.rs`: memory that one side shows to the other.
 //! - `clock.rs`: the time. `actor.rs`, `broker.rs`, `cache.rs`, `processor.rs`: the systems of the same names.
 //!
 //! Whatever an isolate holds here is known by a number; a number that means nothing (any more) is answered with
@@ -16,6 +16,7 @@ mod cache;
 mod callback;
 mod clock;
 mod error;
+mod fault;
 mod isolate;
 mod memory;
 mod module;

@@ -8,6 +8,7 @@ use napi::{Env, sys};
 use noizylab_engine::bridge::Words;
 
 use crate::error::{Result, from_status};
+use crate::fault::contain;
 
 /// A value of the current call that napi-rs has no type for.
 pub struct Raw(sys::napi_value);
@@ -27,7 +28,7 @@ pub fn map_words<const N: usize>(env: &Env, words: &Arc<Words<N>>) -> Result<Opt
 pub fn map<T>(env: &Env, owner: &Arc<T>, memory: (*const u8, usize)) -> Result<Option<Raw>> {
     unsafe extern "C" fn release<T>(_: sys::napi_env, _: *mut c_void, hint: *mut c_void) {
         // SAFETY: the pointer came from `Arc::into_raw` below; Node calls this once.
-        drop(unsafe { Arc::from_raw(hint.cast_const().cast::<T>()) });
+        contain("memory was freed", || drop(unsafe { Arc::from_raw(hint.cast_const().cast::<T>()) }));
     }
     let (memory, bytes) = memory;
     let hint = Arc::into_raw(Arc::clone(owner)).cast_mut().cast::<c_void>();

@@ -168,13 +168,15 @@ mod platform {
         ) -> libc::c_int {
             // SAFETY: the loader passes a valid entry; `found` is the vector below.
             let (name, found) = unsafe { ((*info).dlpi_name, &mut *found.cast::<Vec<CString>>()) };
-            if !name.is_null() {
-                // SAFETY: the loader's names are C strings.
-                let name = unsafe { CStr::from_ptr(name) };
-                if name.to_bytes().ends_with(b".node") {
-                    found.push(name.to_owned());
+            crate::fault::contain("other copies of the package were looked for", || {
+                if !name.is_null() {
+                    // SAFETY: the loader's names are C strings.
+                    let name = unsafe { CStr::from_ptr(name) };
+                    if name.to_bytes().ends_with(b".node") {
+                        found.push(name.to_owned());
+                    }
                 }
-            }
+            });
             0
         }
         let mut found: Vec<CString> = Vec::new();

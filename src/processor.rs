@@ -5,23 +5,23 @@ use std::time::Duration;
 
 use napi::Env;
 use napi::bindgen_prelude::{Either, Float64ArraySlice, Null, Object, Uint8Array, Uint8ArraySlice};
-use napi_derive::napi;
 use noizylab_engine::bridge::Words;
 use noizylab_engine::operations::Operation;
 use noizylab_engine::processor::{Config, Processor};
+use noizylab_entry::entry;
 
 use crate::error::{Result, from_engine};
 use crate::isolate::{self, Owned};
 use crate::memory::{Raw, map_words};
 
 /// The names of the native operations; the place of a name is its number.
-#[napi]
+#[entry]
 pub fn processor_operations() -> Vec<&'static str> {
     Operation::ALL.iter().map(|operation| operation.name()).collect()
 }
 
 /// Makes a processor that reports to `load`. Returns its handle, which is also the channel of its records.
-#[napi]
+#[entry]
 pub fn processor_create(
     load: u32,
     max_workers: u32,
@@ -44,19 +44,19 @@ pub fn processor_create(
 }
 
 /// The key by which other isolates find the processor.
-#[napi]
+#[entry]
 pub fn processor_key(handle: u32) -> Option<f64> {
     find(handle).map(|processor| processor.key() as f64)
 }
 
 /// Its figures as an `ArrayBuffer` of doubles; `undefined` where foreign memory is refused, see [`processor_figures`].
-#[napi(ts_return_type = "ArrayBuffer | undefined")]
+#[entry(ts_return_type = "ArrayBuffer | undefined")]
 pub fn processor_words(env: Env, handle: u32) -> Result<Option<Raw>> {
     find(handle).map_or(Ok(None), |processor| map_words(&env, processor.words()))
 }
 
 /// Copies its figures, for isolates that cannot map them.
-#[napi]
+#[entry]
 pub fn processor_figures(handle: u32, #[napi(ts_arg_type = "Float64Array")] mut into: Float64ArraySlice<'_>) {
     if let Some(processor) = find(handle) {
         // SAFETY: the array belongs to the face of this isolate, on whose thread this runs; nobody else looks at it now.
@@ -65,19 +65,19 @@ pub fn processor_figures(handle: u32, #[napi(ts_arg_type = "Float64Array")] mut 
 }
 
 /// Starts all native threads; returns their number.
-#[napi]
+#[entry]
 pub fn processor_start(handle: u32) -> u32 {
     find(handle).map_or(0, |processor| u32::try_from(processor.start()).unwrap_or(u32::MAX))
 }
 
 /// Registers a user's operation and returns its number.
-#[napi]
+#[entry]
 pub fn processor_define(handle: u32, definition: String) -> Option<u32> {
     find(handle).map(|processor| processor.define(&definition))
 }
 
 /// Forgets an operation that no task uses any more.
-#[napi]
+#[entry]
 pub fn processor_undefine(handle: u32, operation: u32) {
     if let Some(processor) = find(handle) {
         processor.undefine(operation);
@@ -88,7 +88,7 @@ pub fn processor_undefine(handle: u32, operation: u32) {
 /// that they name, in their order: typed arrays, or `undefined` for one whose memory was detached.
 ///
 /// Throws `ERR_PROCESSOR_SHUT_DOWN`, `ERR_CORE_UNREADABLE`.
-#[napi]
+#[entry]
 pub fn processor_submit(
     env: Env,
     handle: u32,
@@ -108,7 +108,7 @@ pub fn processor_submit(
 }
 
 /// Forgets a group of tasks; `stop` also stops what runs of it.
-#[napi]
+#[entry]
 pub fn processor_cancel(handle: u32, group: f64, stop: bool) {
     if let Some(processor) = find(handle) {
         processor.cancel(group as u64, stop);
@@ -116,25 +116,27 @@ pub fn processor_cancel(handle: u32, group: f64, stop: bool) {
 }
 
 /// Asks for a record once at most `most` tasks wait.
-#[napi]
+#[entry]
 pub fn processor_await_room(handle: u32, most: f64) {
     if let Some(processor) = find(handle) {
         processor.await_room(most as usize);
     }
 }
 
-/// Ends the processor: waits for its tasks at most `milliseconds` (`undefined`: as long as it takes), or not at all by `force`.
-#[napi]
-pub fn processor_shutdown(handle: u32, milliseconds: Option<f64>, force: bool) {
+/// Ends the processor: waits for its tasks at most `milliseconds` (`undefined`: as long as it takes), or not at all by `force`. Throws
+/// `ERR_CORE_RESOURCES` where the time cannot be measured; nothing has changed then.
+#[entry]
+pub fn processor_shutdown(handle: u32, milliseconds: Option<f64>, force: bool) -> Result<()> {
     if let Some(processor) = find(handle) {
         let patience =
             milliseconds.map(|ms| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX));
-        processor.shutdown(patience, force);
+        processor.shutdown(patience, force).map_err(from_engine)?;
     }
+    Ok(())
 }
 
 /// Drops the processor.
-#[napi]
+#[entry]
 pub fn processor_close(handle: u32) {
     let owned = isolate::with(|isolate| isolate.processors.remove(&handle)).flatten();
     if let Some(owned) = owned {
@@ -143,28 +145,44 @@ pub fn processor_close(handle: u32) {
 }
 
 /// The face begins to start a host: one that it was `asked` for, or one more. `false`: there must not be one more.
-#[napi]
+#[entry]
 pub fn processor_host_starting(handle: u32, host: u32, asked: bool) -> bool {
     find(handle).is_some_and(|processor| processor.host_starting(host, asked))
 }
 
 /// A host has ended.
-#[napi]
+#[entry]
 pub fn processor_host_lost(handle: u32, host: u32, reason: String) {
     if let Some(processor) = find(handle) {
         processor.host_lost(host, &reason);
     }
 }
 
+/// The system has refused a host for so long that the face gave up; `code` is the POSIX name of its error, if that is known.
+#[entry]
+pub fn processor_host_refused(handle: u32, host: u32, code: Option<String>, reason: String) {
+    if let Some(processor) = find(handle) {
+        processor.host_refused(host, code, reason);
+    }
+}
+
+/// Tries again what the system refused; a record asks for this call.
+#[entry]
+pub fn processor_retry(handle: u32) {
+    if let Some(processor) = find(handle) {
+        processor.retry();
+    }
+}
+
 /// Keeps an idle host for a task whose data is about to be sent to it, or lets go of it again. `false`: the host has ended.
-#[napi]
+#[entry]
 pub fn processor_host_hold(handle: u32, host: u32, hold: bool) -> bool {
     find(handle).is_some_and(|processor| processor.hold_host(host, hold))
 }
 
 /// In a worker isolate: offers it as a host of the processor with this key. Returns its control words as an `ArrayBuffer`
 /// (`undefined` where foreign memory is refused), or `null` if it is not wanted any more.
-#[napi(ts_return_type = "ArrayBuffer | undefined | null")]
+#[entry(ts_return_type = "ArrayBuffer | undefined | null")]
 pub fn host_attach(env: Env, load: u32, key: f64, host: u32) -> Result<Either<Option<Raw>, Null>> {
     let outbox = isolate::with(|isolate| isolate.outbox(load)).flatten();
     let words = outbox
@@ -178,7 +196,7 @@ pub fn host_attach(env: Env, load: u32, key: f64, host: u32) -> Result<Either<Op
 
 /// The next chunk for a host: its length in `into`, or, when it does not fit, an array of its own. `undefined`: nothing to do, the
 /// host will be woken.
-#[napi]
+#[entry]
 pub fn host_take(
     key: f64,
     host: u32,
@@ -198,7 +216,7 @@ pub fn host_take(
 }
 
 /// What a host did of a chunk: the first `length` bytes of `wire`. Throws `ERR_CORE_UNREADABLE`.
-#[napi]
+#[entry]
 pub fn host_finish(key: f64, host: u32, wire: &[u8], length: u32) -> Result<()> {
     let wire = wire.get(..length as usize).unwrap_or(wire);
     match Processor::find(key as u64) {
@@ -210,7 +228,7 @@ pub fn host_finish(key: f64, host: u32, wire: &[u8], length: u32) -> Result<()> 
 }
 
 /// The definition of a user's operation.
-#[napi]
+#[entry]
 pub fn host_definition(key: f64, operation: u32) -> Option<String> {
     Processor::find(key as u64)?.definition(operation).map(|text| text.to_string())
 }

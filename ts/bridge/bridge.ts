@@ -30,6 +30,7 @@ export const RecordKind = {
   actorPost: 16,
   actorOfficeGone: 17,
   lend: 18,
+  retry: 20,
 } as const;
 
 /** The values of a record, in memory that is overwritten when the handler returns. */

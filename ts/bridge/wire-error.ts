@@ -2,14 +2,15 @@
  * Errors on the wire: what a user's operation threw arrives with its name, message, stack, code, cause, inner errors and own
  * properties. What of it cannot be read or cloned stays behind; the error itself always arrives.
  */
-import { getSystemErrorMap, getSystemErrorName, types } from 'node:util';
+import { types } from 'node:util';
 import { NoizylabError } from '../errors';
 import { deserialize, serialize, type SharedBuffers } from './structured';
+import { systemError } from './system-error';
 
 /** Causes of causes are followed so far. */
 const DEEPEST = 8;
 
-/** What an error is on the wire. The engine's own have code and message only, and where the system refused a file what it said. */
+/** What an error is on the wire. The engine's own have code and message only, and where the system refused something what it said. */
 interface WireError {
   code?: string;
   message: string;
@@ -53,7 +54,7 @@ export function encodeError(thrown: unknown, shared: SharedBuffers | undefined):
 
 function fromWire(wire: WireError, shared: SharedBuffers | undefined): Error {
   if (wire.name === undefined) {
-    const cause = systemError(wire);
+    const cause = systemError(wire.system, wire.path);
     return new NoizylabError(wire.code ?? 'ERR_CORE_UNREADABLE', wire.message, cause && { cause });
   }
   const error = create(wire, shared);
@@ -69,21 +70,6 @@ function fromWire(wire: WireError, shared: SharedBuffers | undefined): Error {
     });
   }
   return error;
-}
-
-/** What the operating system said, as `node:fs` tells it: an error with `code`, `errno` and `path`. */
-function systemError({ system, path }: WireError): Error | undefined {
-  const found = systemCode(system);
-  if (found === undefined) return undefined;
-  const [errno, [code, words]] = found;
-  return Object.assign(new Error(`${code}: ${words}, '${path}'`), { errno, code, path });
-}
-
-function systemCode(system: WireError['system']): [errno: number, [code: string, words: string]] | undefined {
-  const known = getSystemErrorMap();
-  if (typeof system === 'number')
-    return [-system, known.get(-system) ?? [getSystemErrorName(-system), 'unknown error']];
-  return [...known].find(([, [code]]) => code === system);
 }
 
 function create(

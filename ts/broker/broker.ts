@@ -4,6 +4,7 @@
  */
 import { type Channel, type FrameView, getBridge, RecordKind } from '../bridge/bridge';
 import { readFrame } from '../bridge/frame';
+import { crossing } from '../bridge/native';
 import { decodeError } from '../bridge/wire-error';
 import { NoizylabError } from '../errors';
 import type { ChildProcess } from 'node:child_process';
@@ -162,15 +163,17 @@ export class Broker {
       throw new NoizylabError('ERR_BROKER_ALREADY_RUNNING', 'Broker already running');
     const bridge = getBridge();
     const { options } = this;
-    const handle = bridge.native.brokerStart(bridge.load, {
-      ...options,
-      pipe: this.pipe,
-      secret: options.secret ?? '',
-      idleTimeout: options.idleTimeout ?? 0,
-      heartbeatInterval: options.heartbeatInterval ?? 0,
-      spinMicroseconds: options.busyPoll,
-      level: this.#log.level,
-    });
+    const handle = crossing(() =>
+      bridge.native.brokerStart(bridge.load, {
+        ...options,
+        pipe: this.pipe,
+        secret: options.secret ?? '',
+        idleTimeout: options.idleTimeout ?? 0,
+        heartbeatInterval: options.heartbeatInterval ?? 0,
+        spinMicroseconds: options.busyPoll,
+        level: this.#log.level,
+      }),
+    );
     if (handle === null) throw new NoizylabError('ERR_BROKER_STOPPED', 'this thread is ending');
     this.#handle = handle;
     this.#hasDrained = false;

@@ -17,6 +17,8 @@ import { handedBack, type SegmentHead, Submission, type Target } from './submiss
 import type { ProcessorEvents, Transferable } from './types';
 
 const LAST_INDEX = 2 ** 32 - 1;
+/** Longer timers of Node fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** What a core tells its processor. */
 export interface CoreOwner {
@@ -215,14 +217,28 @@ export class Core implements Channel, Results {
       // What was accepted reaches the engine first, while there is time.
       if (this.#sending > 0 && !force) await this.#allSent(timeout);
       const left = timeout === undefined ? undefined : Math.max(0, timeout - (performance.now() - began));
-      this.bridge.native.processorShutdown(this.handle, left, force);
+      const timer = this.#beginShutdown(left, force);
       await this.waitFor(closed);
+      clearTimeout(timer);
     }
     this.#closed = true;
     await this.hosts.close();
     this.bridge.close(this.handle);
     this.bridge.native.processorClose(this.handle);
     collected.unregister(this);
+  }
+
+  /** Where the system refuses the engine what it measures time with, a timer of Node's ends the patience: the result. */
+  #beginShutdown(patience: number | undefined, force: boolean): NodeJS.Timeout | undefined {
+    const { native } = this.bridge;
+    try {
+      crossing(() => native.processorShutdown(this.handle, patience, force));
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof NoizylabError) || error.code !== 'ERR_CORE_RESOURCES') throw error;
+      crossing(() => native.processorShutdown(this.handle, undefined, false));
+      return setTimeout(() => this.force(), Math.min(patience!, LONGEST_TIMER));
+    }
   }
 
   async #allSent(timeout: number | undefined): Promise<void> {
@@ -263,6 +279,9 @@ export class Core implements Channel, Results {
       case RecordKind.hostEnd:
         this.hosts.end(index);
         break;
+      case RecordKind.retry:
+        this.#retryIn(count);
+        break;
       case RecordKind.scaled:
         this.owner.emit('scale', { workers: count });
         break;
@@ -272,6 +291,13 @@ export class Core implements Channel, Results {
         this.#onClosed?.();
         break;
     }
+  }
+
+  /** The engine has no thread that could try again what the system refused. */
+  #retryIn(milliseconds: number): void {
+    const { handle } = this;
+    const { native } = this.bridge;
+    setTimeout(() => native.processorRetry(handle), milliseconds).unref();
   }
 
   fromPort(group: number, index: number): unknown {

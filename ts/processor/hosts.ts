@@ -3,6 +3,8 @@
  * message port can carry. What they run, they take from the engine.
  */
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import {
   MessageChannel,
   type MessagePort,
@@ -11,6 +13,14 @@ import {
   type WorkerOptions,
 } from 'node:worker_threads';
 import type { Native } from '../bridge/native';
+import {
+  isRefusal,
+  PATIENCE_MS,
+  refusedThread,
+  RETRY_MS,
+  RETRY_SELDOM_MS,
+  systemCodeOf,
+} from '../bridge/refusals';
 import { NoizylabError, typeError } from '../errors';
 import { portKey, type FromHost, type HostData, type ToHost } from './messages';
 import { SharedBufferNumbers } from './shared-buffers';
@@ -44,6 +54,11 @@ export class Hosts {
   readonly #sent = new Map<string, number>();
   /** Those who wait for a host to send data to. */
   readonly #waiting: { resolve: (id: number) => void; reject: (error: Error) => void }[] = [];
+  /** Hosts that the system has refused and that are not ready yet, by number: since when. */
+  readonly #refusedSince = new Map<number, number>();
+  /** Those of them that are to be tried again. */
+  readonly #postponed = new Set<number>();
+  #retry: NodeJS.Timeout | undefined;
   /** Hosts that ended one after another before they were ready. */
   #failedStarts = 0;
   #last = 0;
@@ -81,6 +96,9 @@ export class Hosts {
   async close(): Promise<void> {
     this.#closed = true;
     for (const { reject } of this.#waiting.splice(0)) reject(shutDown());
+    clearTimeout(this.#retry);
+    this.#postponed.clear();
+    this.#refusedSince.clear();
     const ending = [...this.#hosts.values()].map((host) => host.worker.terminate());
     this.#hosts.clear();
     await Promise.all(ending);
@@ -90,7 +108,7 @@ export class Hosts {
    * The number of a host to which the data of one task may be sent by port: one that has none, or the one with the least. Hosts
    * are started as long as all are busy and there may be more. The host is not ended for being idle until the data was
    * sent, or it was let go of.
-   * Rejects with `ERR_PROCESSOR_WORKER_DIED` where hosts do not start.
+   * Rejects with `ERR_PROCESSOR_WORKER_DIED` where hosts do not start, with `ERR_CORE_RESOURCES` where the system refuses them.
    */
   pick(): Promise<number> {
     if (this.#closed) return Promise.reject(shutDown());
@@ -167,7 +185,8 @@ export class Hosts {
       if (host === undefined || host.bound > 0) {
         let starting = 0;
         for (const { state } of this.#hosts.values()) starting += Number(state === 'starting');
-        if (starting < this.#waiting.length && this.#mayStart() && this.#start(false)) continue;
+        const coming = starting + this.#postponed.size;
+        if (coming < this.#waiting.length && this.#mayStart() && this.#start(false)) continue;
         // Those who still wait are served when the next host is ready.
         if (starting > 0 || host === undefined) return;
       }
@@ -198,6 +217,12 @@ export class Hosts {
     if (key === null) return false; // it was closed
     const id = ++this.#last;
     if (!this.native.processorHostStarting(this.handle, id, asked)) return false;
+    this.#launch(id, key);
+    return true;
+  }
+
+  /** `false`: the system has refused it, and it is tried again later. */
+  #launch(id: number, key: number): boolean {
     const { port1, port2 } = new MessageChannel();
     const workerData: HostData = { key, host: id, port: port2, directory: process.cwd() };
     let worker: Worker;
@@ -210,6 +235,10 @@ export class Hosts {
       });
     } catch (error) {
       port1.close();
+      if (isRefusal(error)) {
+        this.#postpone(id, error);
+        return false;
+      }
       this.#failedStarts++;
       this.#failed(id, error as Error);
       return true;
@@ -235,6 +264,7 @@ export class Hosts {
     const host = this.#hosts.get(id);
     if (host === undefined) return;
     host.state = 'ready';
+    this.#refusedSince.delete(id);
     this.#failedStarts = 0;
     this.#assign();
   }
@@ -252,11 +282,55 @@ export class Hosts {
     host.port.close();
     const expected = !this.#hosts.delete(id);
     if (expected) return;
+    if (host.state === 'starting' && isRefusal(host.error)) {
+      this.#postpone(id, host.error);
+      return;
+    }
     if (host.state === 'starting') this.#failedStarts++;
     this.#failed(id, host.error ?? new Error(`the worker exited with code ${code}`));
   }
 
+  /** The system has refused a host: it is tried again until those who wait have waited long enough. */
+  #postpone(id: number, error: Error): void {
+    if (this.#closed) return;
+    const now = performance.now();
+    const since = this.#refusedSince.get(id) ?? now;
+    this.#refusedSince.set(id, since);
+    this.#postponed.add(id);
+    if (now - since >= PATIENCE_MS) {
+      this.#giveUp(error);
+      return;
+    }
+    const hasOthers = [...this.#hosts.values()].some(({ state }) => state === 'ready');
+    // The tasks keep the process alive.
+    this.#retry ??= setTimeout(() => this.#tryAgain(), hasOthers ? RETRY_SELDOM_MS : RETRY_MS).unref();
+  }
+
+  #tryAgain(): void {
+    this.#retry = undefined;
+    const key = this.native.processorKey(this.handle);
+    if (key === null) return; // it was closed
+    for (const id of this.#postponed) {
+      this.#postponed.delete(id);
+      // Where one is refused the others are not tried.
+      if (!this.#launch(id, key)) return;
+    }
+  }
+
+  #giveUp(error: Error): void {
+    const ids = [...this.#postponed];
+    this.#postponed.clear();
+    for (const id of ids) {
+      this.#refusedSince.delete(id);
+      this.native.processorHostRefused(this.handle, id, systemCodeOf(error), error.message);
+      this.owner.hostFailed(id, error);
+    }
+    if (this.#hosts.size > 0) return;
+    for (const { reject } of this.#waiting.splice(0)) reject(refusedThread(error));
+  }
+
   #failed(id: number, error: Error): void {
+    this.#refusedSince.delete(id);
     this.native.processorHostLost(this.handle, id, error.message);
     this.owner.hostFailed(id, error);
     if (this.#waiting.length === 0) return;

@@ -10,6 +10,7 @@ import { totalmem } from 'node:os';
 import { NoizylabError } from '../errors';
 import { LinkedQueue } from '../parallel/linked-queue';
 import { onAbort } from '../parallel/abort';
+import { residentBytes } from './memory';
 
 /** How often memory is looked at: at most so often while tasks come in, and so often while they wait for it. */
 const MEMORY_INTERVAL_MS = 50;
@@ -168,7 +169,7 @@ export class Intake {
     const now = performance.now();
     if (now < this.#nextLook) return true;
     this.#nextLook = now + MEMORY_INTERVAL_MS;
-    const used = process.memoryUsage.rss();
+    const used = residentBytes();
     if (used <= this.#memoryLimit) return true;
     this.#timer = setInterval(() => this.#look(), MEMORY_INTERVAL_MS).unref();
     this.owner.paused(used, this.#memoryLimit);
@@ -176,7 +177,7 @@ export class Intake {
   }
 
   #look(): void {
-    if (process.memoryUsage.rss() > this.#memoryLimit) return;
+    if (residentBytes() > this.#memoryLimit) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.owner.resumed();

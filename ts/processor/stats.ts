@@ -1,5 +1,6 @@
 /** The figures of a processor as `getStats` tells them. */
 import type { Core } from './core';
+import { memoryUsage } from './memory';
 import type { ResultTable } from './result-table';
 import type { ProcessorStats } from './types';
 
@@ -40,6 +41,6 @@ export function statsOf(
     resultsHeld: table.held,
     resultsDropped: table.dropped,
     paused: intake.paused,
-    memoryUsage: process.memoryUsage(),
+    memoryUsage: memoryUsage(),
   };
 }

@@ -18,14 +18,37 @@ const TICK: Duration = Duration::from_millis(1);
 /// How long the word is refreshed after a [`wake`].
 const AWAKE: Duration = Duration::from_millis(64);
 
+/// How long after a refusal the system is asked again for the thread.
+const NEXT_TRY: Duration = Duration::from_secs(1);
+
 struct Clock {
-    /// Whether there is a thread that refreshes the word; the limit of threads may forbid it.
-    runs: bool,
-    /// Read by isolates. Written under `until`.
+    /// Read by isolates. Written under `thread`.
     word: Arc<Words<1>>,
-    /// Until when the thread refreshes the word; `None`: it is parked, or does not exist.
-    until: Mutex<Option<Instant>>,
+    thread: Mutex<Thread>,
     wanted: Condvar,
+}
+
+/// The thread that refreshes the word.
+#[derive(Default)]
+struct Thread {
+    /// There is one; the limit of threads may forbid it.
+    runs: bool,
+    /// When it was refused.
+    refused: Option<Instant>,
+    /// Until when it refreshes the word; `None`: it is parked.
+    until: Option<Instant>,
+}
+
+impl Thread {
+    /// Whether there is one, if need be from now on.
+    fn ensure(&mut self) -> bool {
+        if !self.runs && self.refused.is_none_or(|refused| refused.elapsed() > NEXT_TRY) {
+            let builder = thread::Builder::new().name("noizylab-clock".to_owned());
+            self.runs = builder.spawn(|| refresh(clock())).is_ok();
+            self.refused = (!self.runs).then(Instant::now);
+        }
+        self.runs
+    }
 }
 
 /// Milliseconds since the first call in this process, plus one: never 0. A multiple of a 1024th, so that adding whole milliseconds and
@@ -52,39 +75,35 @@ pub fn read() -> f64 {
 /// Has the word refreshed for a while, and returns the time now.
 pub fn wake() -> f64 {
     let clock = clock();
-    let mut until = clock.until.lock();
+    let mut thread = clock.thread.lock();
     let time = now();
-    if !clock.runs {
+    if !thread.ensure() {
         return time; // the word stays 0: every reader asks
     }
     clock.word.set(0, time);
-    *until = Some(Instant::now() + AWAKE);
+    thread.until = Some(Instant::now() + AWAKE);
     clock.wanted.notify_one();
     time
 }
 
 fn clock() -> &'static Clock {
     static CLOCK: OnceLock<Clock> = OnceLock::new();
-    CLOCK.get_or_init(|| {
-        let thread = thread::Builder::new().name("noizylab-clock".to_owned());
-        let runs = thread.spawn(|| refresh(clock())).is_ok();
-        Clock { runs, word: Arc::default(), until: Mutex::new(None), wanted: Condvar::new() }
-    })
+    CLOCK.get_or_init(|| Clock { word: Arc::default(), thread: Mutex::default(), wanted: Condvar::new() })
 }
 
 fn refresh(clock: &Clock) {
-    let mut until = clock.until.lock();
+    let mut thread = clock.thread.lock();
     loop {
-        match *until {
+        match thread.until {
             Some(end) if Instant::now() < end => {
                 clock.word.set(0, now());
-                parking_lot::MutexGuard::unlocked(&mut until, || thread::sleep(TICK));
+                parking_lot::MutexGuard::unlocked(&mut thread, || thread::sleep(TICK));
             }
             Some(_) => {
                 clock.word.set(0, 0.0);
-                *until = None;
+                thread.until = None;
             }
-            None => clock.wanted.wait(&mut until),
+            None => clock.wanted.wait(&mut thread),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Every way in which the engine says no: one enum, one code per variant. `docs/errors.md` is the same table in prose.
 
-use std::io::{self, ErrorKind};
+use std::io;
 
 use crate::broker::server::listen::StartError;
+use crate::refused::{Refused, posix_name};
 
 /// What can go wrong in the engine. [`Error::code`] is what JavaScript matches on.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +130,15 @@ pub enum Error {
     /// The broker of this process takes no new clients.
     #[error("draining")]
     BrokerDraining,
+    /// The operating system has no thread, no descriptor or the like for a part of the engine.
+    #[error(transparent)]
+    Resources(#[from] Refused),
+    /// The engine panicked outside of any operation: a fault of ours.
+    #[error("@noizylab/core failed inside: {reason}")]
+    Crashed {
+        /// The message of the panic, and its place.
+        reason: String,
+    },
     /// A submission that the engine cannot read: the face and the engine are of different versions.
     #[error("the engine cannot read what it was given; the package is damaged or mixed from two versions")]
     Unreadable,
@@ -160,17 +170,30 @@ impl Error {
             Self::Broker(StartError::Io { .. }) => "ERR_BROKER_LISTEN",
             Self::BrokerAuthFailed => "ERR_BROKER_AUTH_FAILED",
             Self::BrokerDraining => "ERR_BROKER_DRAINING",
+            Self::Resources(_) | Self::Broker(StartError::Resources(_)) => "ERR_CORE_RESOURCES",
+            Self::Crashed { .. } => "ERR_CORE_PANICKED",
             Self::Unreadable => "ERR_CORE_UNREADABLE",
         }
     }
 
-    /// The error as a value for the wire: JSON of `{ code, message }`, and where the operating system refused a path also `system`, what the
-    /// operating system said (the number of a Unix, else its POSIX name, or `null`), and `path`.
+    /// What the operating system said, by its POSIX name, where it refused something for the engine itself.
+    pub fn system(&self) -> Option<&str> {
+        match self {
+            Self::Resources(refused) | Self::Broker(StartError::Resources(refused)) => refused.code(),
+            _ => None,
+        }
+    }
+
+    /// The error as a value for the wire: JSON of `{ code, message }`, and where the operating system refused something also `system`, what
+    /// it said (the number of a Unix, else its POSIX name, or `null`), and `path`, if it was about one.
     pub fn to_json(&self) -> String {
         let mut json = serde_json::json!({ "code": self.code(), "message": self.to_string() });
         if let Self::Io { path, source } | Self::Broker(StartError::Io { path, source, .. }) = self {
             json["system"] = system_code(source);
             json["path"] = path.as_str().into();
+        }
+        if let Some(code) = self.system() {
+            json["system"] = code.into();
         }
         json.to_string()
     }
@@ -181,17 +204,5 @@ fn system_code(source: &io::Error) -> serde_json::Value {
     if let (true, Some(number)) = (cfg!(unix), source.raw_os_error()) {
         return number.into();
     }
-    let name = match source.kind() {
-        ErrorKind::NotFound => "ENOENT",
-        ErrorKind::PermissionDenied => "EACCES",
-        ErrorKind::IsADirectory => "EISDIR",
-        ErrorKind::NotADirectory => "ENOTDIR",
-        ErrorKind::InvalidInput => "EINVAL",
-        ErrorKind::InvalidFilename => "ENAMETOOLONG",
-        ErrorKind::ResourceBusy => "EBUSY",
-        ErrorKind::TimedOut => "ETIMEDOUT",
-        ErrorKind::OutOfMemory => "ENOMEM",
-        _ => return serde_json::Value::Null,
-    };
-    name.into()
+    posix_name(source).into()
 }

@@ -12,4 +12,5 @@ pub mod operations;
 pub mod panics;
 pub mod payload;
 pub mod processor;
+pub mod refused;
 pub mod runtime;

@@ -2,8 +2,10 @@
  * One worker thread for one server, from the side that starts it. It does not keep the process alive.
  */
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { isRefusal, PATIENCE_MS, refusedThread, RETRY_MS } from '../../bridge/refusals';
 import type { Process } from '../processes';
 import type { Route } from './route';
 
@@ -23,7 +25,7 @@ export interface WorkerData {
 const LEAVE_MS = 1000;
 
 export class WorkerThread {
-  /** Resolves with the way to it; rejects where it does not start. */
+  /** Resolves with the way to it; rejects where it does not start, with `ERR_CORE_RESOURCES` where the system refuses it for some seconds. */
   readonly ready: Promise<Route>;
   /** Its `exit` event has come. */
   hasEnded = false;
@@ -31,10 +33,18 @@ export class WorkerThread {
   readonly ended: Promise<Error | undefined>;
   /** What runs in it. */
   server: Process | undefined;
-  readonly #worker: Worker;
+  #worker: Worker | undefined;
+  readonly #data: WorkerData;
   readonly #order = new Int32Array(new SharedArrayBuffer(4));
+  readonly #since = performance.now();
+  /** Until when the system is not asked again for a thread that it has refused. */
+  #retry: NodeJS.Timeout | undefined;
+  #isHeld = false;
+  #isReady = false;
+  #isUnwanted = false;
   #resolve!: (route: Route) => void;
   #reject!: (error: Error) => void;
+  #resolveEnded!: (reason: Error | undefined) => void;
   #leaving: NodeJS.Timeout | undefined;
 
   constructor(
@@ -44,24 +54,9 @@ export class WorkerThread {
     readonly resourceLimits: ResourceLimits | undefined,
     private readonly exited: (thread: WorkerThread) => void,
   ) {
-    const data: WorkerData = { office, ticket, preload, order: this.#order };
-    this.#worker = new Worker(join(__dirname, 'worker.js'), {
-      name: 'noizylab-actor',
-      workerData: data,
-      ...(resourceLimits && { resourceLimits }),
-    });
+    this.#data = { office, ticket, preload, order: this.#order };
     this.ended = new Promise((resolve) => {
-      let reason: Error | undefined;
-      this.#worker.on('error', (error: Error) => {
-        reason = error;
-      });
-      this.#worker.on('exit', (code) => {
-        clearTimeout(this.#leaving);
-        this.hasEnded = true;
-        this.exited(this);
-        this.#reject(reason ?? new Error(`the worker exited with code ${code}`));
-        resolve(reason);
-      });
+      this.#resolveEnded = resolve;
     });
     this.ready = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -69,7 +64,53 @@ export class WorkerThread {
     });
     // Those who need it wait for it; where nobody does, its failure is nobody's.
     this.ready.catch(() => undefined);
-    this.#worker.unref();
+    this.#launch();
+  }
+
+  #launch(): void {
+    let worker: Worker;
+    try {
+      worker = new Worker(join(__dirname, 'worker.js'), {
+        name: 'noizylab-actor',
+        workerData: this.#data,
+        ...(this.resourceLimits && { resourceLimits: this.resourceLimits }),
+      });
+    } catch (error) {
+      this.#failed(error as Error);
+      return;
+    }
+    this.#worker = worker;
+    let reason: Error | undefined;
+    worker.on('error', (error: Error) => {
+      reason = error;
+    });
+    worker.on('exit', (code) => {
+      if (isRefusal(reason) && !this.#isReady) this.#failed(reason);
+      else this.#end(reason, `the worker exited with code ${code}`);
+    });
+    if (!this.#isHeld) worker.unref();
+  }
+
+  /** It did not start. What the system refuses is tried again until those who wait have waited long enough. */
+  #failed(error: Error): void {
+    this.#worker = undefined;
+    const isTransient = isRefusal(error) && !this.#isUnwanted;
+    if (isTransient && performance.now() - this.#since < PATIENCE_MS) {
+      this.#retry = setTimeout(() => this.#launch(), RETRY_MS);
+      if (!this.#isHeld) this.#retry.unref();
+      return;
+    }
+    // Whoever has made it hears of it when it has been made.
+    queueMicrotask(() => this.#end(isRefusal(error) ? refusedThread(error) : error));
+  }
+
+  #end(reason: Error | undefined, otherwise = 'the worker was not started'): void {
+    if (this.hasEnded) return;
+    clearTimeout(this.#leaving);
+    this.hasEnded = true;
+    this.exited(this);
+    this.#reject(reason ?? new Error(otherwise));
+    this.#resolveEnded(reason);
   }
 
   /** It has been told what to start. */
@@ -79,17 +120,22 @@ export class WorkerThread {
 
   /** It has said that it is ready. */
   setReady(route: Route): void {
+    this.#isReady = true;
     this.#resolve(route);
   }
 
   /** Keeps the process alive as long as somebody waits for it. */
   hold(): void {
-    this.#worker.ref();
+    this.#isHeld = true;
+    this.#worker?.ref();
+    this.#retry?.ref();
   }
 
   /** Does not keep the process alive any more. */
   letGo(): void {
-    this.#worker.unref();
+    this.#isHeld = false;
+    this.#worker?.unref();
+    this.#retry?.unref();
   }
 
   /** Its server has ended: it ends by itself, or else is made to. */
@@ -99,6 +145,12 @@ export class WorkerThread {
 
   /** Ends it at once. */
   terminate(): void {
-    void this.#worker.terminate();
+    this.#isUnwanted = true;
+    if (this.#worker !== undefined) {
+      void this.#worker.terminate();
+    } else if (!this.hasEnded) {
+      clearTimeout(this.#retry);
+      this.#end(undefined);
+    }
   }
 }

@@ -18,7 +18,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
 use noizylab_lockfree::CompletionList;
 use parking_lot::Mutex;
@@ -68,6 +68,8 @@ pub enum RecordKind {
     ActorOfficeGone = 17,
     /// To the bridge itself: workers wait for the isolate's turn to lend its memory.
     Lend = 18,
+    /// The system refused what a processor needs: the face calls it again in `count` milliseconds, for it may have no thread that could.
+    Retry = 20,
 }
 
 /// One thing that the engine tells the face.
@@ -180,7 +182,17 @@ impl Outbox {
         if self.closed.load(Ordering::Acquire) {
             return;
         }
+        let has_credit = record.credit.is_some();
         let owes_wake = self.fresh.push(record);
+        if has_credit {
+            // It may have been closed meanwhile. Either the closing finds the record, or this finds it closed: so the credit
+            // goes back, and does not wait for the last who holds the outbox. Without credit a record is memory and nothing else.
+            fence(Ordering::SeqCst);
+            if self.closed.load(Ordering::Relaxed) {
+                drop(self.fresh.drain(false));
+                return;
+            }
+        }
         self.mail.0.fetch_add(1, Ordering::Release);
         if owes_wake {
             self.wake.wake();
@@ -229,6 +241,7 @@ impl Outbox {
     /// The isolate is gone: drops what waits and all that will come.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        fence(Ordering::SeqCst); // see `send`
         let mut taken = self.taken.lock();
         taken.records.clear();
         taken.polls = false;
@@ -304,6 +317,28 @@ mod tests {
         assert!(!outbox.poll(false));
         outbox.send(result(b"[1]"));
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
+    }
+
+    /// A record that was sent while the outbox closed used to stay in it, and its credit with it, until nobody held the outbox.
+    #[test]
+    fn a_record_that_is_sent_while_the_outbox_closes_gives_its_credit_back() {
+        for _ in 0..2000 {
+            let (outbox, _) = outbox();
+            let credit = Arc::new(());
+            let begin = std::sync::Barrier::new(3);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        let record = Record { credit: Some(Box::new(Arc::clone(&credit))), ..result(b"[]") };
+                        begin.wait();
+                        outbox.send(record);
+                    });
+                }
+                begin.wait();
+                outbox.close();
+            });
+            assert_eq!(Arc::strong_count(&credit), 1);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use super::core::{Config, Core};
 use super::keeper;
@@ -13,31 +14,38 @@ use super::report;
 use super::server::{Server, drained};
 use crate::bridge::RecordKind;
 use crate::error::Error;
-use crate::runtime;
+use crate::refused::Refused;
+use crate::{panics, runtime};
 
 static BROKERS: LazyLock<Mutex<HashMap<String, Arc<Core>>>> = LazyLock::new(Mutex::default);
 
 /// A broker of this process.
 pub struct Host {
     core: Arc<Core>,
+    runtime: &'static Handle,
     server: Mutex<Option<Server>>,
 }
 
 impl Host {
     /// Starts a broker. The owner is told by [`RecordKind::BrokerStarted`] when it listens, or why it does not (the error as JSON).
-    pub fn start(config: Config, owner: Owner) -> Arc<Self> {
-        let host = Arc::new(Self { core: Core::new(config, owner), server: Mutex::new(None) });
+    ///
+    /// # Errors
+    /// The system refuses the runtime: nothing was started.
+    pub fn start(config: Config, owner: Owner) -> Result<Arc<Self>, Refused> {
+        let runtime = runtime::handle()?;
+        let host = Arc::new(Self { core: Core::new(config, owner), runtime, server: Mutex::new(None) });
         let starting = Arc::clone(&host);
-        runtime::handle().spawn(async move {
-            match Server::start(Arc::clone(&starting.core)).await {
+        runtime.spawn(async move {
+            let started = panics::caught_in(Server::start(Arc::clone(&starting.core))).await;
+            match started.map_err(|reason| Error::Crashed { reason }).and_then(|started| Ok(started?)) {
                 Ok(server) => starting.listens(server),
                 Err(error) => {
                     starting.core.stop();
-                    starting.core.owner.tell(RecordKind::BrokerStarted, 0, &Error::from(error).to_json());
+                    starting.core.owner.tell(RecordKind::BrokerStarted, 0, &error.to_json());
                 }
             }
         });
-        host
+        Ok(host)
     }
 
     fn listens(&self, server: Server) {
@@ -49,7 +57,7 @@ impl Host {
         *slot = Some(server);
         let pipe = &self.core.config().pipe;
         BROKERS.lock().insert(pipe.clone(), Arc::clone(&self.core));
-        runtime::handle().spawn(keeper::keep(Arc::clone(&self.core)));
+        self.runtime.spawn(keeper::keep(Arc::clone(&self.core)));
         self.core.owner.tell(RecordKind::BrokerStarted, 1, pipe);
     }
 
@@ -63,8 +71,9 @@ impl Host {
     pub fn drain(&self, limit: Duration) {
         self.core.start_draining();
         let core = Arc::clone(&self.core);
-        runtime::handle().spawn(async move {
-            let is_idle = tokio::time::timeout(limit, drained(&core)).await.is_ok() || core.in_flight() == 0;
+        self.runtime.spawn(async move {
+            let waited = panics::caught_in(tokio::time::timeout(limit, drained(&core))).await;
+            let is_idle = waited.is_ok_and(|waited| waited.is_ok()) || core.in_flight() == 0;
             core.owner.tell(RecordKind::BrokerDrained, u32::from(is_idle), &core.in_flight().to_string());
         });
     }
@@ -79,7 +88,7 @@ impl Host {
 
     /// Drops all that has expired; how many items and leases.
     pub fn sweep(&self) -> (u64, u64) {
-        runtime::handle().block_on(keeper::sweep_all(&self.core))
+        self.runtime.block_on(keeper::sweep_all(&self.core))
     }
 
     /// Closes the socket and all connections, and forgets all. A second time it does nothing.

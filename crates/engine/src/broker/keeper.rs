@@ -4,25 +4,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::core::Core;
 use super::owner::Level;
 use super::report;
 use crate::bridge::RecordKind;
+use crate::panics;
 
 /// Items that are swept before others get at the store.
 const PORTION: usize = 1024;
 
-/// Looks after a broker until it is stopped.
+/// How long a broker is left alone after a fault in looking after it.
+const AFTER_FAULT: Duration = Duration::from_secs(1);
+
+/// Looks after a broker until it is stopped, whatever fails inside meanwhile: without sweeps and deadlines it would fill up and keep
+/// everybody waiting.
 pub(super) async fn keep(core: Arc<Core>) {
+    while let Err(said) = panics::caught_in(keep_until_stopped(&core)).await {
+        core.log(Level::Error, "The broker's keeper failed inside", || json!({ "error": said }));
+        sleep(AFTER_FAULT).await;
+    }
+}
+
+async fn keep_until_stopped(core: &Arc<Core>) {
     let config = core.config();
     let (sweep, heartbeat, idle) = (config.sweeper_interval, config.heartbeat_interval, config.idle_timeout);
     let mut next_sweep = Instant::now() + sweep;
     let mut next_heartbeat = heartbeat.map(|every| Instant::now() + every);
     let mut next_idle = idle.map(|after| Instant::now() + after);
     while !core.is_stopped() {
-        let due = tend(&core);
+        let due = tend(core);
         let due = due.is_finite().then(|| core.started + Duration::from_secs_f64((due / 1000.0).min(1e9)));
         // A deadline is over when the clock is past it: a thousandth of a second later at the latest.
         let due = due.map(|due| Instant::from_std(due) + Duration::from_micros(50));
@@ -33,19 +45,19 @@ pub(super) async fn keep(core: Arc<Core>) {
         }
         let now = Instant::now();
         if now >= next_sweep {
-            sweep_all(&core).await;
+            sweep_all(core).await;
             next_sweep = now + sweep;
         }
         if let (Some(at), Some(every)) = (next_heartbeat, heartbeat)
             && now >= at
         {
-            beat(&core);
+            beat(core);
             next_heartbeat = Some(now + every);
         }
         if let (Some(at), Some(after)) = (next_idle, idle)
             && now >= at
         {
-            next_idle = look_whether_idle(&core, after).map(|left| now + left);
+            next_idle = look_whether_idle(core, after).map(|left| now + left);
         }
     }
 }

@@ -51,7 +51,7 @@ impl Core {
                 check_base64(bytes, MOST_UNPACKED)
             }
         };
-        let sizes = if bytes.len() < LONG { check() } else { tokio::task::block_in_place(check) };
+        let sizes = if bytes.len() < LONG { check() } else { crate::runtime::block_in_place(check) };
         let sizes = sizes.map_err(|_| Refusal::InvalidValue)?;
         self.metrics.count_value(Some((sizes.before, sizes.after)));
         Ok(())

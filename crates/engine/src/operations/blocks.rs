@@ -3,8 +3,9 @@
 //! Blocks have a fixed size and their results stand in the order of the blocks, so that a result does not depend on
 //! how many threads took part.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -20,20 +21,38 @@ pub(super) const BLOCK: usize = 1 << 16;
 /// Arrays up to this many elements stay on the calling thread.
 const SERIAL: usize = 4 * BLOCK;
 
-/// The compute threads, `noizylab-compute-N`, one for each core that the process may use; they help the thread that has a large
-/// array. They start with the first such array. `None` if the system refuses threads: the work then stays on the calling thread.
-static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("noizylab-compute-{index}"))
-        .build()
-        .ok()
-});
+/// How long after a refusal the system is asked again for the compute threads.
+const NEXT_TRY: Duration = Duration::from_secs(1);
+
+/// The compute threads, `noizylab-compute-N`, one for each core that the process may use; they help the thread that has a
+/// large array. They start with the first such array.
+static POOL: OnceLock<ThreadPool> = OnceLock::new();
+/// When they were refused; held while they are made.
+static REFUSED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// `None` while the system refuses threads: the work then stays on the calling thread.
+fn pool() -> Option<&'static ThreadPool> {
+    if let Some(pool) = POOL.get() {
+        return Some(pool);
+    }
+    let mut refused = REFUSED.lock();
+    if POOL.get().is_none() && refused.is_none_or(|at| at.elapsed() > NEXT_TRY) {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let builder = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("noizylab-compute-{index}"));
+        match builder.build() {
+            // Nobody else sets it: the lock is held.
+            Ok(pool) => _ = POOL.set(pool),
+            Err(_) => *refused = Some(Instant::now()),
+        }
+    }
+    POOL.get()
+}
 
 /// The compute threads, if an array of so many elements is worth splitting.
 pub(super) fn pool_for(length: usize) -> Option<&'static ThreadPool> {
-    if length > SERIAL { POOL.as_ref() } else { None }
+    if length > SERIAL { pool() } else { None }
 }
 
 /// The result of `kernel` for each block, in order.

@@ -11,6 +11,9 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::panics;
+use crate::refused::Refused;
+
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {
@@ -38,16 +41,24 @@ pub(crate) struct Deadlines {
 
 impl Deadlines {
     /// Adds a timer for `target`.
-    pub fn add<T: OnDue>(self: &Arc<Self>, at: Instant, due: Due, target: &Arc<T>) {
+    ///
+    /// # Errors
+    /// There is no runtime that could look after it: it was not added.
+    pub fn add<T: OnDue>(self: &Arc<Self>, at: Instant, due: Due, target: &Arc<T>) -> Result<(), Refused> {
+        let started = self.started.load(Ordering::Relaxed);
+        let runtime = if started { None } else { Some(crate::runtime::handle()?) };
         let mut heap = self.heap.lock();
         let earliest = heap.peek().is_none_or(|Reverse((first, _))| at < *first);
         heap.push(Reverse((at, due)));
         drop(heap);
-        if !self.started.swap(true, Ordering::Relaxed) {
-            crate::runtime::handle().spawn(Arc::clone(self).run(Arc::downgrade(target)));
+        if let Some(runtime) = runtime
+            && !self.started.swap(true, Ordering::Relaxed)
+        {
+            runtime.spawn(Arc::clone(self).run(Arc::downgrade(target)));
         } else if earliest {
             self.changed.notify_one();
         }
+        Ok(())
     }
 
     /// Number of timers, those that have lost their meaning included.
@@ -71,7 +82,10 @@ impl Deadlines {
             match self.next() {
                 Next::Due(due) => {
                     let Some(target) = target.upgrade() else { return };
-                    target.on_due(due);
+                    // The other timers go on.
+                    if let Err(said) = panics::caught(|| target.on_due(due)) {
+                        panics::report("a timer of a processor ended", &said);
+                    }
                 }
                 Next::At(at) => tokio::select! {
                     () = tokio::time::sleep_until(at.into()) => {}

@@ -186,10 +186,7 @@ impl Processor {
         self.blame_host(&mut state, id, &died);
         if state.hosts_lost_in_a_row >= MOST_LOST_IN_A_ROW && state.hosts.is_empty() {
             state.hosts_lost_in_a_row = 0;
-            let waiting: Vec<Segment> = state.hosted.drain().collect();
-            for segment in &waiting {
-                self.fail(&mut state, segment, &died);
-            }
+            self.fail_waiting(&mut state, Kind::Hosted, &died);
         }
         self.dispatch(&mut state);
         self.close_if_drained(&mut state);
@@ -257,6 +254,8 @@ impl Processor {
         if host.woken || host.running.is_some() {
             state.active -= 1;
         }
+        // Before it is told of: whoever hears of the end finds it in the figures.
+        self.words.set(words::HOSTS, state.hosts.len() as f64);
         self.outbox.send(Record::notice(self.channel, RecordKind::HostEnd, id, 0));
         let mut held = host.running.take().map_or_else(Vec::new, |running| running.chunk);
         for segment in host.bound.drain() {
@@ -279,7 +278,7 @@ impl Processor {
         }
     }
 
-    fn start_rest(self: &Arc<Self>, state: &mut State, id: u32) {
+    pub(super) fn start_rest(self: &Arc<Self>, state: &mut State, id: u32) {
         if !state.config.auto_scale {
             return;
         }
@@ -289,7 +288,10 @@ impl Processor {
             && host.is_idle()
         {
             host.rest = number;
-            self.deadlines.add(at, Due::HostIdle(id, number), self);
+            if self.deadlines.add(at, Due::HostIdle(id, number), self).is_err() {
+                state.rests_unmeasured = true;
+                self.ask_for_retry(state);
+            }
             self.prune_deadlines(state);
         }
     }

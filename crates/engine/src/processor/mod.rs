@@ -5,7 +5,7 @@
 //! - `batch.rs`: the encoded tasks of a submission. `queue.rs`: segments of them by priority. `state.rs`: what the one lock
 //!   guards, and who may start next. `pace.rs`: how much a worker takes at once.
 //! - `native.rs`: the threads that run native operations. `host.rs`, `hosts.rs`: worker isolates that run users' operations.
-//! - `deadline.rs`: timers. `words.rs`: the figures that JavaScript reads without a call.
+//! - `retries.rs`: what the system refused is tried again. `deadline.rs`: timers. `words.rs`: the figures that JavaScript reads without a call.
 //!
 //! # Guarantees
 //! - Every task that was accepted is answered exactly once: by a result, an error with a code, or, when its isolate has
@@ -21,6 +21,7 @@ mod hosts;
 mod native;
 mod pace;
 mod queue;
+mod retries;
 mod state;
 pub mod words;
 
@@ -99,12 +100,13 @@ impl Processor {
         &self.words
     }
 
-    /// Starts all native threads now instead of with the first tasks. Returns how many there are.
+    /// Starts all native threads now instead of with the first tasks. Returns how many there are: fewer where the system refuses one.
     pub fn start(self: &Arc<Self>) -> usize {
         let mut state = self.state.lock();
-        while state.phase == Phase::Open && state.threads < state.config.max_workers {
-            self.spawn_thread(&mut state);
-        }
+        while state.phase == Phase::Open
+            && state.threads < state.config.max_workers
+            && self.spawn_thread(&mut state).is_ok()
+        {}
         state.threads
     }
 
@@ -131,14 +133,14 @@ impl Processor {
     ///
     /// # Errors
     /// [`Error::ShutDown`] after a shutdown has begun; [`Error::Unreadable`] if the wire format is not understood. Nothing
-    /// was accepted then.
+    /// was accepted then. Tasks whose timeout cannot be measured are accepted and fail with [`Error::Resources`].
     pub fn submit(self: &Arc<Self>, wire: &[u8], lent: Vec<Lent>) -> Result<(), Error> {
         let submitted = batch::parse(wire, lent).ok_or(Error::Unreadable)?;
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
             return Err(Error::ShutDown);
         }
-        let mut lost = Vec::new();
+        let mut refused: Vec<(Segment, Error)> = Vec::new();
         for one in submitted {
             let length = one.batch.count;
             let cancel = (one.cancellable || one.timeout.is_some()).then(|| {
@@ -154,11 +156,8 @@ impl Processor {
                 control.lent_bytes += one.batch.lent_bytes();
                 control.cancel.clone()
             });
-            if let Some(timeout) = one.timeout
-                && let Some(at) = Instant::now().checked_add(timeout)
-            {
-                self.deadlines.add(at, Due::Group(one.group), self);
-            }
+            let due = one.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            let armed = due.map_or(Ok(()), |at| self.deadlines.add(at, Due::Group(one.group), self));
             let segment = Segment {
                 target: one.target,
                 group: one.group,
@@ -174,15 +173,17 @@ impl Processor {
                 timed: one.timeout.is_some(),
                 host: one.host,
             };
-            if one.host.is_some_and(|host| !state.hosts.contains_key(&host)) {
-                lost.push(segment);
+            if let Err(error) = armed {
+                refused.push((segment, Error::Resources(error)));
+            } else if one.host.is_some_and(|host| !state.hosts.contains_key(&host)) {
+                let reason = "it ended before the task's transferred data reached it".to_owned();
+                refused.push((segment, Error::WorkerDied { reason }));
             } else {
                 state.enqueue(segment);
             }
         }
-        for segment in lost {
-            let reason = "it ended before the task's transferred data reached it".to_owned();
-            self.fail(&mut state, &segment, &Error::WorkerDied { reason });
+        for (segment, error) in refused {
+            self.fail(&mut state, &segment, &error);
         }
         self.prune_deadlines(&state);
         self.dispatch(&mut state);
@@ -207,18 +208,23 @@ impl Processor {
 
     /// Takes no more tasks and finishes what it has, at most for `patience`; without patience all unfinished tasks fail at
     /// once. [`RecordKind::Closed`] tells when it is over.
-    pub fn shutdown(self: &Arc<Self>, patience: Option<Duration>, force: bool) {
+    ///
+    /// # Errors
+    /// [`Error::Resources`]: the patience cannot be measured, and nothing has changed.
+    pub fn shutdown(self: &Arc<Self>, patience: Option<Duration>, force: bool) -> Result<(), Error> {
         let mut state = self.state.lock();
         if state.phase == Phase::Closed {
-            return;
+            return Ok(());
+        }
+        if !force && let Some(at) = patience.and_then(|patience| Instant::now().checked_add(patience)) {
+            self.deadlines.add(at, Due::Shutdown, self)?;
         }
         state.phase = Phase::Draining;
         if force {
             self.fail_everything(&mut state);
-        } else if let Some(at) = patience.and_then(|patience| Instant::now().checked_add(patience)) {
-            self.deadlines.add(at, Due::Shutdown, self);
         }
         self.close_if_drained(&mut state);
+        Ok(())
     }
 
     /// The isolate that owns the processor is gone, or nobody holds the object any more: everything is dropped in silence.
@@ -244,8 +250,12 @@ impl Processor {
         if state.may_start(Kind::Native) {
             if state.idle_threads > 0 {
                 self.work.notify_one();
-            } else if state.threads < state.config.max_workers {
-                self.spawn_thread(state);
+            } else if state.threads < state.config.max_workers
+                && let Err(error) = self.spawn_thread(state)
+                && state.threads == 0
+            {
+                // Else the threads that there are do the work.
+                self.wait_for_thread(state, &error);
             }
         }
     }

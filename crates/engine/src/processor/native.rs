@@ -1,10 +1,9 @@
 //! The native workers: threads of the engine that run native operations without an isolate.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::batch::{Source, Target};
 use super::pace::Pace;
@@ -24,6 +23,9 @@ const LARGE_FRAME: usize = 16 << 20;
 /// it, with some room for the table.
 const LARGEST_VALUE: u64 = u32::MAX as u64 - LARGE_FRAME as u64 - (1 << 20);
 
+/// How long a thread rests after a fault outside of its tasks: what fails each time does not keep a core busy.
+const AFTER_FAULT: Duration = Duration::from_secs(1);
+
 /// What became of a chunk.
 #[derive(Default)]
 struct Outcome {
@@ -39,18 +41,36 @@ struct Outcome {
 
 impl Processor {
     /// Starts one more native thread. The caller has checked that there may be one.
-    pub(super) fn spawn_thread(self: &Arc<Self>, state: &mut State) {
+    pub(super) fn spawn_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
         let processor = Arc::clone(self);
         let builder = thread::Builder::new().name("noizylab-worker".to_owned());
-        // A refusal (the limit of threads is reached) leaves the work to the threads that exist; the next
-        // submission tries again.
-        if builder.spawn(move || processor.work_until_idle()).is_ok() {
-            state.threads += 1;
-            self.publish_threads(state);
+        builder.spawn(move || processor.work())?;
+        state.threads += 1;
+        state.no_thread = None;
+        self.publish_threads(state);
+        Ok(())
+    }
+
+    /// A native thread from beginning to end. A panic outside of the tasks is a fault of ours; the thread goes on, for its permit and its
+    /// place among the threads must not be lost.
+    fn work(self: Arc<Self>) {
+        let mut permit = None;
+        while let Err(said) = panics::caught(|| self.work_until_idle(&mut permit)) {
+            panics::report("a worker of a processor shared out tasks", &said);
+            if let Some(number) = permit.take() {
+                self.give_back(&mut self.lock(), number);
+            }
+            thread::sleep(AFTER_FAULT);
         }
     }
 
-    fn work_until_idle(self: Arc<Self>) {
+    fn give_back(&self, state: &mut State, permit: u64) {
+        state.active -= 1;
+        state.running.remove(&permit);
+    }
+
+    /// `permit`: the number of the chunk that runs, while one does.
+    fn work_until_idle(self: &Arc<Self>, permit: &mut Option<u64>) {
         let mut state = self.lock();
         while state.phase != Phase::Closed {
             if !self.backlog.must_wait() && state.may_start(Kind::Native) {
@@ -59,11 +79,13 @@ impl Processor {
                 let stop = Cancel::default();
                 state.active += 1;
                 state.running.insert(number, stop.clone());
+                *permit = Some(number);
                 self.dispatch(&mut state);
                 drop(state);
 
                 let since = Instant::now();
-                let mut outcome = self.run_chunk(&chunk, &stop);
+                let mut outcome = panics::caught(|| self.run_chunk(&chunk, &stop))
+                    .unwrap_or_else(|reason| Outcome::of_fault(&chunk, reason));
                 let elapsed = since.elapsed();
 
                 // Counted before they are told of, told of before the permit is free: whoever sees a result finds it in the
@@ -73,8 +95,8 @@ impl Processor {
                     self.deliver(group, index, frame);
                 }
                 state = self.lock();
-                state.active -= 1;
-                state.running.remove(&number);
+                *permit = None;
+                self.give_back(&mut state, number);
                 state.learn(&chunk, outcome.done, elapsed);
                 self.settle(&mut state, &chunk, outcome);
                 drop((chunk, stop));
@@ -184,11 +206,7 @@ impl Processor {
                     }
                     Err(error) => {
                         outcome.failed += 1;
-                        let pushed: Result<(), Error> = builder.push(|out| {
-                            out.extend_from_slice(error.to_json().as_bytes());
-                            Ok(Tag::Error)
-                        });
-                        pushed.expect("writing an error does not fail");
+                        push_error(&mut builder, &error);
                     }
                 }
             }
@@ -199,11 +217,33 @@ impl Processor {
 }
 
 impl Outcome {
+    /// What becomes of a chunk in which the engine panicked beside its tasks: all of them fail, for nobody knows which were done.
+    fn of_fault(chunk: &[Segment], reason: String) -> Self {
+        let error = Error::Crashed { reason };
+        let mut outcome = Self::default();
+        for segment in chunk {
+            let mut builder = FrameBuilder::new();
+            (0..segment.len()).for_each(|_| push_error(&mut builder, &error));
+            outcome.done += segment.len();
+            outcome.failed += segment.len();
+            outcome.flush(segment, segment.index(), builder);
+        }
+        outcome
+    }
+
     fn flush(&mut self, segment: &Segment, first: u32, builder: FrameBuilder) {
         if builder.count() > 0 && !segment.is_cancelled() {
             self.deliveries.push((segment.group, first, builder.finish()));
         }
     }
+}
+
+fn push_error(builder: &mut FrameBuilder, error: &Error) {
+    let pushed: Result<(), Error> = builder.push(|out| {
+        out.extend_from_slice(error.to_json().as_bytes());
+        Ok(Tag::Error)
+    });
+    pushed.expect("writing an error does not fail");
 }
 
 /// Runs one task; a panic becomes an error.
@@ -231,18 +271,9 @@ fn run_one(
     // The output is truncated on failure, and what an operation changes it changes in one step: a panic leaves nothing half-changed
     // behind.
     let start = out.len();
-    let result = catch_unwind(AssertUnwindSafe(|| run(out)));
+    let result = panics::caught(|| run(out));
     if (out.len() - start) as u64 > LARGEST_VALUE {
         return Err(Error::TooLarge { operation: operation.name(), limit: LARGEST_VALUE });
     }
-    result.unwrap_or_else(|panic| {
-        Err(Error::Panicked { operation: operation.name(), reason: message_of(&*panic) })
-    })
-}
-
-fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text =
-        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned());
-    format!("{text} (at {})", panics::last_place())
+    result.unwrap_or_else(|reason| Err(Error::Panicked { operation: operation.name(), reason }))
 }

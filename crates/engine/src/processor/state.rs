@@ -13,6 +13,7 @@ use super::host::Host;
 use super::pace::Pace;
 use super::queue::{Queue, Segment};
 use crate::cancel::Cancel;
+use crate::refused::Refused;
 
 /// Where a processor is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,12 @@ pub(crate) struct State {
     pub room_wanted: Option<usize>,
     /// A shutdown has run out of patience: what is not finished fails.
     pub stopped: bool,
+    /// Tasks wait for the engine's threads, and the system gives not a single one: since when, and what it said last.
+    pub no_thread: Option<(Instant, Refused)>,
+    /// The time of idle hosts is not measured, because the system refuses the runtime.
+    pub rests_unmeasured: bool,
+    /// The face was asked for a call.
+    pub retry_asked: bool,
     /// Source of `Segment::order` and of the keys of `running`.
     pub counter: u64,
 }
@@ -98,6 +105,9 @@ impl State {
             hosts_lost_in_a_row: 0,
             room_wanted: None,
             stopped: false,
+            no_thread: None,
+            rests_unmeasured: false,
+            retry_asked: false,
             counter: 0,
         }
     }
@@ -142,6 +152,17 @@ impl State {
         self.controls.values_mut().for_each(|control| control.queued = 0);
         let bound: Vec<Segment> = self.hosts.values_mut().flat_map(|host| host.bound.drain()).collect();
         self.native.drain().chain(self.hosted.drain()).chain(bound)
+    }
+
+    /// Takes out all that waits for one kind of worker, bound tasks apart.
+    pub fn drain(&mut self, kind: Kind) -> Vec<Segment> {
+        let (queue, source) = match kind {
+            Kind::Native => (&mut self.native, Source::Native),
+            Kind::Hosted => (&mut self.hosted, Source::Hosted),
+        };
+        let of_queue = self.controls.values_mut().filter(|control| control.source == source);
+        of_queue.for_each(|control| control.queued = 0);
+        queue.drain().collect()
     }
 
     /// A finished task of this segment turns out not to be: it is tried again.

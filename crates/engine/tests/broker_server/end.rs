@@ -34,12 +34,12 @@ fn a_broker_is_drained_when_all_answers_are_written() {
     broker.core.start_draining();
     {
         let mut drain = pin!(drained(&broker.core));
-        let _entered = runtime::handle().enter();
+        let _entered = runtime::handle().expect("a runtime").enter();
         assert!(drain.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         for _ in 0..50 {
             assert_eq!(client.read_line().len(), value.len() + 41);
         }
-        runtime::handle().block_on(drain);
+        runtime::handle().expect("a runtime").block_on(drain);
     }
     assert_eq!(broker.core.in_flight(), 0);
 }
@@ -51,7 +51,7 @@ fn what_was_sent_before_a_drain_is_answered_before_its_end() {
     assert!(client.line(r#"{"action":"ping"}"#).starts_with(r#"{"ok":true"#));
     for _ in 0..50 {
         client.write("{\"action\":\"ping\"}\n".repeat(20).as_bytes());
-        runtime::handle().block_on(drained(&broker.core));
+        runtime::handle().expect("a runtime").block_on(drained(&broker.core));
         client.stream.set_nonblocking(true).unwrap();
         for _ in 0..20 {
             assert!(client.read_line().starts_with(r#"{"ok":true"#));

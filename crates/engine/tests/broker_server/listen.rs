@@ -15,7 +15,7 @@ use crate::support::{Broker, Directory, start};
 
 fn bind(path: &str) -> Result<Listener, StartError> {
     let path = path.to_owned();
-    runtime::handle().block_on(async move { Listener::bind(&path).await })
+    runtime::handle().expect("a runtime").block_on(async move { Listener::bind(&path).await })
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_broker_that_lives_keeps_its_socket() {
 #[test]
 fn a_broker_that_is_too_busy_to_answer_keeps_its_socket() {
     let directory = Directory::new();
-    let handle = runtime::handle();
+    let handle = runtime::handle().expect("a runtime");
     let _entered = handle.enter();
     let socket = UnixSocket::new_stream().unwrap();
     socket.bind(directory.socket()).unwrap();
@@ -165,7 +165,7 @@ fn one_wins(rounds: usize) {
         let starts: Vec<_> = (0..8)
             .map(|_| {
                 let (path, barrier) = (path.clone(), Arc::clone(&barrier));
-                runtime::handle().spawn(async move {
+                runtime::handle().expect("a runtime").spawn(async move {
                     barrier.wait().await;
                     Listener::bind(&path).await
                 })
@@ -173,7 +173,7 @@ fn one_wins(rounds: usize) {
             .collect();
         let mut winners = Vec::new();
         for start in starts {
-            match runtime::handle().block_on(start).unwrap() {
+            match runtime::handle().expect("a runtime").block_on(start).unwrap() {
                 Ok(listener) => winners.push(listener),
                 Err(error) => assert!(matches!(error, StartError::AlreadyRunning), "{error}"),
             }
@@ -203,11 +203,13 @@ fn one_wins_also_where_the_lock_is_never_given() {
         let starts: Vec<_> = (0..8)
             .map(|_| {
                 let path = path.clone();
-                runtime::handle().spawn(async move { Listener::bind(&path).await })
+                runtime::handle().expect("a runtime").spawn(async move { Listener::bind(&path).await })
             })
             .collect();
-        let bound: Vec<_> =
-            starts.into_iter().map(|start| runtime::handle().block_on(start).unwrap()).collect();
+        let bound: Vec<_> = starts
+            .into_iter()
+            .map(|start| runtime::handle().expect("a runtime").block_on(start).unwrap())
+            .collect();
         let winners: Vec<_> = bound.into_iter().flatten().collect();
         assert_eq!(winners.len(), 1);
         UnixStream::connect(&path).unwrap();

@@ -123,7 +123,7 @@ pub fn start(pipe: &str, change: impl FnOnce(&mut Config)) -> (Arc<Core>, Result
     change(&mut config);
     let outbox = Arc::new(Outbox::new(Box::new(Nobody)));
     let core = Core::new(config, Owner::new(outbox, 1, Level::Error));
-    let server = runtime::handle().block_on(Server::start(Arc::clone(&core)));
+    let server = runtime::handle().expect("a runtime").block_on(Server::start(Arc::clone(&core)));
     (core, server)
 }
 

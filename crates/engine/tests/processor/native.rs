@@ -96,7 +96,7 @@ fn an_error_is_tried_again_as_often_as_allowed() {
 fn a_shutdown_finishes_what_it_has_and_takes_no_more() {
     let (processor, mut inbox) = processor(2);
     processor.submit(&Segment { data: "[1,2,3]", count: 3, ..SIMPLE }.write(), Vec::new()).unwrap();
-    processor.shutdown(None, false);
+    processor.shutdown(None, false).expect("no timer is needed");
     assert_eq!(processor.submit(&SIMPLE.write(), Vec::new()).unwrap_err().code(), "ERR_PROCESSOR_SHUT_DOWN");
     let mut answered = 0;
     loop {
@@ -116,7 +116,7 @@ fn a_shutdown_without_patience_fails_what_is_not_finished() {
         let (processor, mut inbox) = processor(1);
         processor.submit(&ENDLESS.write(), Vec::new()).unwrap();
         processor.submit(&Segment { group: 2, timeout: 1e7, ..ENDLESS }.write(), Vec::new()).unwrap();
-        processor.shutdown(patience, force);
+        processor.shutdown(patience, force).expect("there is a runtime");
         let mut failed = 0;
         loop {
             let got = inbox.next();

@@ -17,6 +17,7 @@ use crate::broker::lines::write_error;
 use crate::broker::refusal::Refusal;
 use crate::broker::session::Session;
 use crate::broker::wire::{HEADER, Header, write_refusal};
+use crate::runtime;
 
 /// Lines from this length on are verified where they hold nobody up.
 const LONG: usize = 64 << 10;
@@ -132,7 +133,7 @@ impl Conversation {
         if let Some(secret) = &config.secret {
             let verify = || secret.verify_line(line, &request);
             // What is not signed as JavaScript writes it is written anew: of a long line that takes tens of milliseconds.
-            let is_signed = if line.len() < LONG { verify() } else { tokio::task::block_in_place(verify) };
+            let is_signed = if line.len() < LONG { verify() } else { runtime::block_in_place(verify) };
             if !is_signed {
                 return Err(Refusal::AuthFailed);
             }

@@ -60,7 +60,7 @@ impl Server {
     /// See [`StartError`].
     pub async fn start(core: Arc<Core>) -> Result<Self, StartError> {
         let path = core.config().pipe.clone();
-        let bound = runtime::handle().spawn(async move { Listener::bind(&path).await }).await;
+        let bound = runtime::handle()?.spawn(async move { Listener::bind(&path).await }).await;
         let listener = bound.map_err(|panic| StartError::Io {
             call: "listen",
             path: core.config().pipe.clone(),
@@ -75,7 +75,7 @@ impl Server {
             );
         }
         let counts = Arc::new(Counts::default());
-        let accepts = runtime::handle().spawn(accept(Arc::clone(&core), listener, Arc::clone(&counts)));
+        let accepts = runtime::handle()?.spawn(accept(Arc::clone(&core), listener, Arc::clone(&counts)));
         Ok(Self { place, accepts: accepts.abort_handle(), counts })
     }
 
@@ -103,11 +103,13 @@ impl Drop for Server {
 pub async fn drained(core: &Core) {
     // What clients have written before is read first. A timer is looked at where the sockets are, and who was woken with
     // it may run after it: so there are two.
-    let looked = runtime::handle().spawn(async {
-        sleep(MOMENT).await;
-        sleep(MOMENT).await;
-    });
-    _ = looked.await;
+    if let Ok(runtime) = runtime::handle() {
+        let looked = runtime.spawn(async {
+            sleep(MOMENT).await;
+            sleep(MOMENT).await;
+        });
+        _ = looked.await;
+    }
     loop {
         let idle = core.idle.notified();
         if core.in_flight() == 0 {
@@ -125,7 +127,10 @@ async fn accept(core: Arc<Core>, mut listener: Listener, counts: Arc<Counts>) {
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
                     spinner::touch(core.config().spin);
-                    admit(&core, stream, &counts, &mut connections);
+                    // One client more or less: the others keep their connections.
+                    if let Err(said) = panics::caught(|| admit(&core, stream, &counts, &mut connections)) {
+                        log_fault(&core, &said);
+                    }
                 }
                 // The client was faster to go than we to take it.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -136,13 +141,7 @@ async fn accept(core: Arc<Core>, mut listener: Listener, counts: Arc<Counts>) {
                     sleep(NO_ROOM).await;
                 }
             },
-            Some(ended) = connections.join_next() => {
-                if ended.is_err_and(|error| error.is_panic()) {
-                    core.log(Level::Error, "A connection failed inside", || {
-                        serde_json::json!({ "place": panics::last_place() })
-                    });
-                }
-            }
+            Some(_) = connections.join_next() => {}
         }
     }
 }
@@ -161,11 +160,18 @@ fn admit(core: &Arc<Core>, stream: Stream, counts: &Arc<Counts>, connections: &m
     let core = Arc::clone(core);
     connections.spawn(async move {
         let _place = place;
-        match refusal {
-            Some(refusal) => connection::turn_away(stream, refusal).await,
-            None => connection::serve(core, stream).await,
+        let served = match refusal {
+            Some(refusal) => panics::caught_in(connection::turn_away(stream, refusal)).await,
+            None => panics::caught_in(connection::serve(Arc::clone(&core), stream)).await,
+        };
+        if let Err(said) = served {
+            log_fault(&core, &said);
         }
     });
+}
+
+fn log_fault(core: &Core, said: &str) {
+    core.log(Level::Error, "A connection failed inside", || serde_json::json!({ "error": said }));
 }
 
 /// One of the connections that are counted.

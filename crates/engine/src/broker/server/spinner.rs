@@ -17,13 +17,15 @@ use crate::runtime;
 static SPINNER: LazyLock<Option<&'static Spinner>> = LazyLock::new(|| {
     // With one processor whoever is waited for could not run.
     let has_room = available_parallelism().is_ok_and(|processors| processors.get() > 1);
-    has_room.then(|| {
+    // The server, whose tasks touch it, runs on the runtime: so there is one.
+    let runtime = runtime::handle().ok().filter(|_| has_room)?;
+    Some({
         let spinner: &Spinner = Box::leak(Box::new(Spinner {
             epoch: Instant::now(),
             end: AtomicU64::new(0),
             wanted: Notify::new(),
         }));
-        runtime::handle().spawn(spinner.run());
+        runtime.spawn(spinner.run());
         spinner
     })
 });

@@ -5,6 +5,8 @@
 
 use std::io;
 
+use crate::refused::Refused;
+
 #[cfg(unix)]
 mod private;
 #[cfg(unix)]
@@ -46,6 +48,9 @@ pub enum StartError {
         /// What fits, in bytes.
         limit: usize,
     },
+    /// There is no runtime for the broker to run on.
+    #[error(transparent)]
+    Resources(#[from] Refused),
     /// The operating system refused.
     #[error("{call} {path}: {source}")]
     Io {

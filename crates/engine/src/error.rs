@@ -45,6 +45,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The system has no memory for a value.
+    #[error("there is no memory for {bytes} bytes")]
+    OutOfMemory {
+        /// How much was wanted.
+        bytes: usize,
+    },
     /// The task was aborted or its processor went away while it ran.
     #[error("the task was cancelled")]
     Cancelled,
@@ -131,6 +137,7 @@ impl Error {
             Self::CorruptData { .. } => "ERR_PROCESSOR_CORRUPT_DATA",
             Self::TooLarge { .. } => "ERR_PROCESSOR_TOO_LARGE",
             Self::Io { .. } => "ERR_PROCESSOR_IO",
+            Self::OutOfMemory { .. } => "ERR_CORE_OUT_OF_MEMORY",
             Self::Cancelled => "ERR_PROCESSOR_CANCELLED",
             Self::Panicked { .. } => "ERR_PROCESSOR_PANICKED",
             Self::TimedOut { .. } => "ERR_PROCESSOR_TIMEOUT",

@@ -11,4 +11,5 @@ pub mod operations;
 pub mod panics;
 pub mod payload;
 pub mod processor;
+pub mod reserve;
 pub mod runtime;

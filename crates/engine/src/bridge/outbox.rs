@@ -179,8 +179,11 @@ impl Outbox {
             return;
         }
         let owes_wake = self.fresh.push(record);
-        self.mail.0.fetch_add(1, Ordering::Release);
-        if owes_wake {
+        self.mail.0.fetch_add(1, Ordering::SeqCst);
+        // Closed between the first look and the push: either this look sees it, or `close` sees the record.
+        if self.closed.load(Ordering::SeqCst) {
+            drop(self.fresh.drain(false));
+        } else if owes_wake {
             self.wake.wake();
         }
     }
@@ -226,7 +229,9 @@ impl Outbox {
 
     /// The isolate is gone: drops what waits and all that will come.
     pub fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.closed.store(true, Ordering::SeqCst);
+        // Whoever had counted its record before saw an open outbox: what it has pushed is seen below.
+        self.mail.0.load(Ordering::SeqCst);
         let mut taken = self.taken.lock();
         taken.records.clear();
         taken.polls = false;

@@ -23,8 +23,10 @@ use std::time::Duration;
 
 use crate::bridge::frame::{align8, index_json, index_mixed};
 use crate::bridge::{Layout, Loan};
+use crate::error::Error;
 use crate::operations::Operation;
 use crate::payload::{Element, Input, Tag, View};
+use crate::reserve::{try_extend, try_to_vec};
 
 /// First number of a user's operation on the wire.
 const FIRST_HOSTED: u32 = 1 << 16;
@@ -149,25 +151,23 @@ impl Batch {
         })
     }
 
-    /// A frame's bytes for the values `from..to`, in the same layout, appended to `out`. `None` if the frame is damaged.
-    pub fn copy_range(&self, from: u32, to: u32, out: &mut Vec<u8>) -> Option<()> {
+    /// A frame's bytes for the values `from..to`, in the same layout, appended to `out`.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if the frame is damaged, [`Error::OutOfMemory`].
+    pub fn copy_range(&self, from: u32, to: u32, out: &mut Vec<u8>) -> Result<(), Error> {
         let (from, to) = (from as usize, to as usize);
-        match self.layout {
-            Layout::Numbers => out.extend_from_slice(self.bytes.get(from * 8..to * 8)?),
-            _ if from == 0 && to == self.count as usize => out.extend_from_slice(&self.bytes),
-            Layout::Json => {
-                let values = self.index()?.get(from..to)?;
-                out.push(b'[');
-                out.extend_from_slice(&self.bytes[values.first()?.1..values.last()?.2]);
-                out.push(b']');
-            }
-            Layout::Mixed => {
-                let values = self.index()?.get(from..to)?;
-                out.extend_from_slice(&self.bytes[from * 8..to * 8]);
-                out.extend_from_slice(&self.bytes[values.first()?.1..values.last()?.2]);
-            }
-        }
-        Some(())
+        let values = || {
+            let values = self.index()?.get(from..to)?;
+            self.bytes.get(values.first()?.1..values.last()?.2)
+        };
+        let parts: [Option<&[u8]>; 3] = match self.layout {
+            Layout::Numbers => [Some(&[]), self.bytes.get(from * 8..to * 8), Some(&[])],
+            _ if from == 0 && to == self.count as usize => [Some(&[]), Some(&self.bytes), Some(&[])],
+            Layout::Json => [Some(b"["), values(), Some(b"]")],
+            Layout::Mixed => [self.bytes.get(from * 8..to * 8), values(), Some(&[])],
+        };
+        parts.into_iter().try_for_each(|part| try_extend(out, part.ok_or(Error::Unreadable)?))
     }
 }
 
@@ -184,8 +184,8 @@ pub(crate) struct Submitted {
     pub batch: Batch,
 }
 
-/// Reads a submission. `None` if it is damaged.
-pub(crate) fn parse(mut wire: &[u8], borrows: Option<Borrows>) -> Option<Vec<Submitted>> {
+/// Reads a submission. `None` if it is damaged; the error is [`Error::OutOfMemory`].
+pub(crate) fn parse(mut wire: &[u8], borrows: Option<Borrows>) -> Option<Result<Vec<Submitted>, Error>> {
     let borrows = borrows.map(Arc::new);
     let mut segments = Vec::new();
     while !wire.is_empty() {
@@ -199,6 +199,10 @@ pub(crate) fn parse(mut wire: &[u8], borrows: Option<Borrows>) -> Option<Vec<Sub
             None => Target::Native(Operation::from_u16(operation as u16)? as u16),
         };
         let timeout = f64_at(40);
+        let bytes = match try_to_vec(rest.get(..length)?) {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(Err(error)),
+        };
         segments.push(Submitted {
             target,
             group: f64_at(16) as u64,
@@ -212,12 +216,12 @@ pub(crate) fn parse(mut wire: &[u8], borrows: Option<Borrows>) -> Option<Vec<Sub
             batch: Batch {
                 layout: Layout::from_u32(u32_at(4))?,
                 count: u32_at(8),
-                bytes: rest.get(..length)?.to_vec(),
+                bytes,
                 index: OnceLock::new(),
                 borrows: borrows.clone(),
             },
         });
         wire = rest.get(align8(length)..)?;
     }
-    Some(segments)
+    Some(Ok(segments))
 }

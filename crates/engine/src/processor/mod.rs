@@ -133,7 +133,7 @@ impl Processor {
     /// [`Error::ShutDown`] after a shutdown has begun; [`Error::Unreadable`] if the wire format is not understood. Nothing
     /// was accepted then.
     pub fn submit(self: &Arc<Self>, wire: &[u8], borrows: Option<Borrows>) -> Result<(), Error> {
-        let submitted = batch::parse(wire, borrows).ok_or(Error::Unreadable)?;
+        let submitted = batch::parse(wire, borrows).ok_or(Error::Unreadable)??;
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
             return Err(Error::ShutDown);

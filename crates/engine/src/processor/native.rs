@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::operations::{self, Operation};
 use crate::panics;
 use crate::payload::Tag;
+use crate::reserve;
 
 /// Results beyond so many bytes leave in frames of their own.
 const LARGE_FRAME: usize = 16 << 20;
@@ -184,11 +185,21 @@ impl Processor {
                     }
                     Err(error) => {
                         outcome.failed += 1;
-                        let pushed: Result<(), Error> = builder.push(|out| {
-                            out.extend_from_slice(error.to_json().as_bytes());
+                        let text = error.to_json();
+                        let write = |out: &mut Vec<u8>| {
+                            reserve::try_extend(out, text.as_bytes())?;
                             Ok(Tag::Error)
-                        });
-                        pushed.expect("writing an error does not fail");
+                        };
+                        if builder.push(write).is_err() {
+                            // What stands before it takes the memory: it begins a frame of its own.
+                            outcome.flush(
+                                segment,
+                                first,
+                                std::mem::replace(&mut builder, FrameBuilder::new()),
+                            );
+                            first = segment.base + position;
+                            builder.push(write).expect("there is memory for what is small");
+                        }
                     }
                 }
             }
@@ -200,9 +211,18 @@ impl Processor {
 
 impl Outcome {
     fn flush(&mut self, segment: &Segment, first: u32, builder: FrameBuilder) {
-        if builder.count() > 0 && !segment.is_cancelled() {
-            self.deliveries.push((segment.group, first, builder.finish()));
+        let count = builder.count() as u32;
+        if count == 0 || segment.is_cancelled() {
+            return;
         }
+        let frame = builder.finish().unwrap_or_else(|error| {
+            // As many as were not failures before are now: both counts are of the tasks of this outcome.
+            let lost = count.min(self.processed);
+            self.processed -= lost;
+            self.failed += lost;
+            Frame::failures(count, &error).expect("there is memory for what is small")
+        });
+        self.deliveries.push((segment.group, first, frame));
     }
 }
 
@@ -218,7 +238,7 @@ fn run_one(
         && operation == Operation::Echo
         && tag != Tag::Borrowed
     {
-        out.extend_from_slice(bytes);
+        reserve::try_extend(out, bytes)?;
         return Ok(tag);
     }
     let run = |out: &mut Vec<u8>| match segment.batch.value(position) {

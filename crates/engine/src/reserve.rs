@@ -1,7 +1,13 @@
 //! Memory for what grows with a user's values. Where the system has none, that is a result, as in Node.js; small allocations of a fixed size
 //! end the process where even they fail.
 
+use std::alloc::{Layout, alloc_zeroed};
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+
 use crate::error::Error;
+use crate::payload::Scalar;
 
 /// Makes room for `more` elements.
 ///
@@ -74,6 +80,63 @@ pub fn try_resize<T: Copy>(vector: &mut Vec<T>, length: usize, element: T) -> Re
     Ok(())
 }
 
+/// A vector of so many zeros. The system gives memory that is zero already: nothing is written.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn try_zeroed<T: Scalar>(length: usize) -> Result<Vec<T>, Error> {
+    let layout = Layout::array::<T>(length).map_err(|_| out_of_memory::<T>(length))?;
+    if layout.size() == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the layout is not empty.
+    let memory = unsafe { alloc_zeroed(layout) }.cast::<T>();
+    if memory.is_null() {
+        return Err(out_of_memory::<T>(length));
+    }
+    // SAFETY: it was allocated just now, by the global allocator and with the layout of so many elements; zeros are a value of each `Scalar`.
+    Ok(unsafe { Vec::from_raw_parts(memory, length, length) })
+}
+
+/// Appends the JSON text of a value.
+///
+/// # Errors
+/// [`Error::OutOfMemory`]; the vector may hold a part of the text.
+pub fn try_push_json(vector: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
+    let mut writer = Fallible { vector, refused: None };
+    let written = serde_json::to_writer(&mut writer, value);
+    match writer.refused {
+        Some(error) => Err(error),
+        None => {
+            written.expect("text and numbers can be written");
+            Ok(())
+        }
+    }
+}
+
+/// Writes to memory.
+struct Fallible<'a> {
+    vector: &'a mut Vec<u8>,
+    refused: Option<Error>,
+}
+
+impl Write for Fallible<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        try_extend(self.vector, bytes).map_err(|error| {
+            self.refused = Some(error);
+            ErrorKind::OutOfMemory.into()
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cold]
 fn out_of_memory<T>(elements: usize) -> Error {
     Error::OutOfMemory { bytes: elements.saturating_mul(size_of::<T>()) }
@@ -103,5 +166,10 @@ mod tests {
         try_resize(&mut vector, 5, 0).expect("two bytes");
         assert_eq!(vector, b"abc\0\0");
         assert_eq!(try_to_vec(&vector).expect("five bytes"), vector);
+        try_push_json(&mut vector, "x\ny").expect("a few bytes");
+        assert_eq!(vector, b"abc\0\0\"x\\ny\"");
+        assert_eq!(try_zeroed::<f64>(3).expect("three numbers"), [0.0; 3]);
+        assert!(try_zeroed::<u8>(0).expect("nothing").is_empty());
+        assert!(try_zeroed::<u64>(usize::MAX / 16).is_err());
     }
 }

@@ -87,6 +87,9 @@ impl Frame {
 /// Bytes of a value's entry in the table of a mixed frame.
 const ENTRY: usize = 8;
 
+/// Room that a value finds in any case: who appends no more need not ask whether there is memory.
+const SMALL: usize = 256;
+
 /// The entry of a value.
 fn entry(tag: Tag, length: u32) -> [u8; ENTRY] {
     let [a, b, c, d] = length.to_le_bytes();
@@ -140,6 +143,7 @@ impl FrameBuilder {
             try_push(&mut self.bytes, if self.table.is_empty() { b'[' } else { b',' })?;
         }
         try_reserve(&mut self.table, 1)?;
+        try_reserve(&mut self.bytes, SMALL)?;
         let start = self.bytes.len();
         let tag = write(&mut self.bytes)?;
         let length = u32::try_from(self.bytes.len() - start).expect("a value is shorter than 4 GiB");

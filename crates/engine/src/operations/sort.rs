@@ -6,12 +6,13 @@
 use super::Operation;
 use super::blocks;
 use super::float_key::FloatKey;
-use super::list::{for_each_number, push_list};
+use super::list::{push_list, try_for_each_number};
 use super::numbers::Numbers;
 use super::order;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::payload::{Element, Input, Scalar, Tag, View};
+use crate::reserve::try_push;
 
 const OPERATION: Operation = Operation::Sort;
 
@@ -29,8 +30,8 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
         }
         Numbers::List(list) => {
             let mut keys = Vec::new();
-            for_each_number(OPERATION, list, cancel, |value| {
-                keys.push((value.to_bits() as i64).to_key(descending));
+            try_for_each_number(OPERATION, list, cancel, |value| {
+                try_push(&mut keys, (value.to_bits() as i64).to_key(descending))
             })?;
             order::sort(&mut keys, cancel)?;
             let values: Vec<f64> =

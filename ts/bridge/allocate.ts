@@ -17,6 +17,7 @@ export function align8(length: number): number {
  * @throws NoizylabError `ERR_CORE_OUT_OF_MEMORY`
  */
 export function allocate(bytes: number): ReturnType<typeof Buffer.allocUnsafeSlow> {
+  if (bytes > MOST_BYTES) throw outOfMemory(bytes);
   try {
     return Buffer.allocUnsafeSlow(bytes);
   } catch (cause) {

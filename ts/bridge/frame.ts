@@ -1,7 +1,6 @@
 /**
  * A frame: many values in one run of bytes. The engine's `bridge/frame.rs` draws its layouts and is its other end.
  */
-import { outOfMemory } from '../errors';
 import { align8, allocate, MOST_BYTES } from './allocate';
 import type { FrameView } from './bridge';
 import { AT_PORT, Failure, isJson, SAME, Tag } from './payload';
@@ -30,7 +29,6 @@ export class Writer {
   reserve(more: number): void {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
-    if (needed > MOST_BYTES) throw outOfMemory(needed);
     const grown = allocate(Math.max(needed, Math.min(this.bytes.length * 2, MOST_BYTES)));
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;

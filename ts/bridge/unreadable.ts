@@ -12,19 +12,29 @@ const TOO_LONG_TEXT = /invalid string length/i;
 
 /** The error for a value of so many bytes whose reading has thrown `cause`. */
 export function unreadable(cause: unknown, bytes: number): Error {
+  return (
+    tooMuch(cause, bytes) ??
+    new NoizylabError('ERR_CORE_UNREADABLE', `a value cannot be read: ${textOf(cause)}`, { cause })
+  );
+}
+
+/** The error for a value of so many bytes where `cause` says that it is more than this isolate can hold. */
+export function tooMuch(cause: unknown, bytes: number): Error | undefined {
   if (isOutOfMemory(cause)) return cause as Error;
-  // Those of Node and V8 need not be of this realm.
-  const { code, message } = types.isNativeError(cause)
-    ? (cause as Error & { code?: unknown })
-    : { code: undefined, message: String(cause) };
-  if (code === 'ERR_STRING_TOO_LONG' || TOO_LONG_TEXT.test(message)) {
+  const { code } = types.isNativeError(cause) ? (cause as Error & { code?: unknown }) : { code: undefined };
+  const text = textOf(cause);
+  if (code === 'ERR_STRING_TOO_LONG' || TOO_LONG_TEXT.test(text)) {
     return new NoizylabError(
       'ERR_CORE_TOO_LARGE',
       `a text of ${bytes} bytes has come; JavaScript has strings of at most ${constants.MAX_STRING_LENGTH} characters`,
       { cause },
     );
   }
-  if ((typeof code === 'string' && NO_MEMORY.has(code)) || NO_MEMORY_TEXT.test(message))
-    return outOfMemory(bytes, cause);
-  return new NoizylabError('ERR_CORE_UNREADABLE', `a value cannot be read: ${message}`, { cause });
+  const isMemory = (typeof code === 'string' && NO_MEMORY.has(code)) || NO_MEMORY_TEXT.test(text);
+  return isMemory ? outOfMemory(bytes, cause) : undefined;
+}
+
+/** Errors of Node and V8 need not be of this realm. */
+function textOf(cause: unknown): string {
+  return types.isNativeError(cause) ? cause.message : String(cause);
 }

@@ -3,19 +3,30 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::payload::Scalar;
 
-/// Makes room for `more` elements.
+/// Bytes that are more than a small allocation.
+const LARGE: usize = 64 << 10;
+
+/// Makes room for `more` elements, and for as many again as are there: or, where there is no memory for that, for no more than asked for.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`]; the vector is as it was.
 #[inline]
 pub fn try_reserve<T>(vector: &mut Vec<T>, more: usize) -> Result<(), Error> {
-    vector.try_reserve(more).map_err(|_| out_of_memory::<T>(vector.len().saturating_add(more)))
+    if vector.try_reserve(more).is_ok() { Ok(()) } else { try_reserve_little(vector, more) }
+}
+
+#[cold]
+fn try_reserve_little<T>(vector: &mut Vec<T>, more: usize) -> Result<(), Error> {
+    // An eighth of what is there keeps the number of steps small.
+    let some = more.max(vector.len() / 8);
+    if vector.try_reserve_exact(some).is_ok() { Ok(()) } else { try_reserve_exact(vector, more) }
 }
 
 /// Makes room for exactly `more` elements, see [`try_reserve`].
@@ -96,6 +107,21 @@ pub fn try_zeroed<T: Scalar>(length: usize) -> Result<Vec<T>, Error> {
     }
     // SAFETY: it was allocated just now, by the global allocator and with the layout of so many elements; zeros are a value of each `Scalar`.
     Ok(unsafe { Vec::from_raw_parts(memory, length, length) })
+}
+
+/// The parts one after another, in memory that many can hold.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn try_shared(parts: &[&[u8]]) -> Result<Arc<[u8]>, Error> {
+    let length = parts.iter().map(|part| part.len()).sum();
+    let mut bytes = try_with_capacity(length)?;
+    if length > LARGE {
+        // An `Arc` cannot say that there is no memory: it takes what was there a moment ago.
+        drop(try_with_capacity::<u8>(length + size_of::<[usize; 2]>())?);
+    }
+    parts.iter().for_each(|part| bytes.extend_from_slice(part));
+    Ok(bytes.into())
 }
 
 /// Appends the JSON text of a value.

@@ -206,8 +206,14 @@ function writeSegment(segment: Segment, out: unknown[], start: number): number {
   } catch {
     writer.length = start;
     for (let i = 0; i < out.length; i++) out[i] = encodable(out[i]);
-    writer.length = start;
+  }
+  try {
     return writeResults(writer, out, { shared, special });
+  } catch (error) {
+    // There is room for each, but not for all.
+    writer.length = start;
+    for (let i = 0; i < out.length; i++) out[i] = new Failure(error as Error);
+    return writeResults(writer, out, { shared });
   }
 }
 

@@ -8,7 +8,9 @@
 
 use crate::error::Error;
 use crate::payload::Tag;
-use crate::reserve::{try_extend, try_push, try_reserve, try_reserve_exact, try_resize, try_with_capacity};
+use crate::reserve::{
+    try_extend, try_push, try_reserve, try_reserve_exact, try_resize, try_to_vec, try_with_capacity,
+};
 
 /// How the bytes of a frame are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +177,28 @@ impl FrameBuilder {
         Ok(())
     }
 
+    /// Leaves the newest value alone here and returns the others: one that is too large for its reader must not take its neighbours along.
+    /// `None`: there are no others, or there is no memory for them.
+    pub fn split_last(&mut self) -> Option<Self> {
+        let &(tag, length) = self.table.last()?;
+        let mut start = self.bytes.len() - length as usize;
+        let before = if self.all_json { start - 1 } else { start };
+        if self.table.len() == 1 {
+            return None;
+        }
+        let others = try_to_vec(&self.bytes[..before]).ok()?;
+        if self.all_json {
+            // The separator becomes the beginning.
+            start -= 1;
+            self.bytes[start] = b'[';
+        }
+        self.bytes.drain(..start);
+        self.table.pop();
+        let table = std::mem::replace(&mut self.table, vec![(tag, length)]);
+        let all_numbers = std::mem::replace(&mut self.all_numbers, tag == Tag::Number);
+        Some(Self { table, bytes: others, all_json: self.all_json, all_numbers })
+    }
+
     /// Number of values so far.
     pub fn count(&self) -> usize {
         self.table.len()
@@ -272,6 +296,10 @@ mod tests {
     use super::*;
 
     fn build(values: &[(Tag, &[u8])]) -> Frame {
+        builder_of(values).finish().expect("there is memory")
+    }
+
+    fn builder_of(values: &[(Tag, &[u8])]) -> FrameBuilder {
         let mut builder = FrameBuilder::new();
         for (tag, bytes) in values {
             let pushed = builder.push(|out| {
@@ -280,7 +308,7 @@ mod tests {
             });
             pushed.expect("the closure does not fail");
         }
-        builder.finish().expect("there is memory")
+        builder
     }
 
     #[test]
@@ -356,6 +384,31 @@ mod tests {
         let frame = builder.finish().expect("there is memory");
         let values = index_mixed(&frame.bytes, 2).expect("a sound table");
         assert_eq!(&frame.bytes[values[1].1..values[1].2], b"text");
+    }
+
+    #[test]
+    fn the_newest_value_is_split_off() {
+        let split = |values: &[(Tag, &[u8])]| {
+            let mut builder = builder_of(values);
+            let others = builder.split_last().map(|others| others.finish().expect("there is memory"));
+            (others, builder.finish().expect("there is memory"))
+        };
+        let (others, last) = split(&[(Tag::Json, b"1"), (Tag::Json, b"2"), (Tag::Json, b"[3]")]);
+        assert_eq!((others.expect("two").bytes, last.bytes), (b"[1,2]".to_vec(), b"[[3]]".to_vec()));
+        let (others, last) = split(&[(Tag::Json, b"1"), (Tag::Text, b"abc"), (Tag::Json, b"2")]);
+        let (others, values) =
+            (others.expect("two"), |frame: &Frame| index_mixed(&frame.bytes, frame.count as usize));
+        assert_eq!((others.count, values(&others).expect("a sound table")[1]), (2, (Tag::Text, 24, 27)));
+        assert_eq!(
+            (last.layout, values(&last).expect("a sound table")[0]),
+            (Layout::Mixed, (Tag::Json, 8, 9))
+        );
+        let number = 1.5f64.to_le_bytes();
+        let (others, last) = split(&[(Tag::Text, b"abc"), (Tag::Number, &number)]);
+        assert_eq!((others.expect("one").layout, last.layout), (Layout::Mixed, Layout::Numbers));
+        assert_eq!(last.bytes, number);
+        assert!(split(&[(Tag::Json, b"1")]).0.is_none());
+        assert!(split(&[]).0.is_none());
     }
 
     #[test]

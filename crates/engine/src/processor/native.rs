@@ -156,6 +156,10 @@ impl Processor {
                     Ok(()) => {
                         outcome.processed += 1;
                         if builder.length() > LARGE_FRAME {
+                            if let Some(others) = builder.split_last() {
+                                outcome.flush(segment, first, others);
+                                first = segment.base + position;
+                            }
                             outcome.flush(
                                 segment,
                                 first,

@@ -46,8 +46,12 @@ export declare function actorOwned(office: number, owner: number): void
 /** The number of the office whose thread can end that of an office; 0: there is none. */
 export declare function actorOwner(office: number): number
 
-/** Sends post to an office; `false`: it is closed. */
-export declare function actorPost(to: number, from: number, bytes: Uint8Array, length: number): boolean
+/**
+ * Sends post to an office. Returns how many bytes are under way to it now, this post included; -1: it is closed.
+ *
+ * Throws `ERR_CORE_OUT_OF_MEMORY`; nothing was sent.
+ */
+export declare function actorPost(to: number, from: number, bytes: Uint8Array, length: number): number
 
 /** A process has ended; its names are free. */
 export declare function actorRemove(id: string): void
@@ -57,6 +61,12 @@ export declare function actorSegment(number: number): ArrayBuffer | undefined
 
 /** The number of a process's slot. */
 export declare function actorSlot(id: string): number | null
+
+/** How many posts that the office `from` has sent to another were taken by the thread of that. */
+export declare function actorTaken(to: number, from: number): number
+
+/** How many bytes are under way to an office; 0 where it is closed. */
+export declare function actorUnderWay(to: number): number
 
 /** Takes a name back from a process; where another has it, not. */
 export declare function actorUnname(name: string, id: string): void
@@ -200,6 +210,15 @@ export declare function clockWords(): ArrayBuffer | undefined
  * waits, and `-n` when the next record alone needs `n` bytes.
  */
 export declare function drain(load: number, into: Uint8Array): number
+
+/**
+ * Takes the record of which [`drain`] has said how much it needs: its header goes into `header`, its frame is the `ArrayBuffer`, which is not copied.
+ * `undefined`: foreign memory is refused, and the record still waits.
+ */
+export declare function drainAside(load: number, header: Uint8Array): ArrayBuffer | undefined
+
+/** There is no memory for that record: in its place comes one that says so. `false`: it is one that the face cannot do without, and still waits. */
+export declare function drainRefuse(load: number): boolean
 
 /**
  * In a worker isolate: offers it as a host of the processor with this key. Returns its control words as an `ArrayBuffer`

@@ -57,11 +57,26 @@ pub fn actor_segment(env: Env, number: u32) -> Result<Option<Raw>> {
     slots::segment(number).map_or(Ok(None), |segment| map_words(&env, &segment))
 }
 
-/// Sends post to an office; `false`: it is closed.
+/// Sends post to an office. Returns how many bytes are under way to it now, this post included; -1: it is closed.
+///
+/// Throws `ERR_CORE_OUT_OF_MEMORY`; nothing was sent.
 #[entry]
-pub fn actor_post(to: u32, from: u32, bytes: &[u8], length: u32) -> bool {
+pub fn actor_post(to: u32, from: u32, bytes: &[u8], length: f64) -> Result<f64> {
+    let Some(office) = table::office(to) else { return Ok(-1.0) };
     let bytes = bytes.get(..length as usize).unwrap_or_default();
-    table::office(to).map(|office| office.post(Post { from, bytes })).is_some()
+    office.post(Post { from, bytes }).map(|under_way| under_way as f64).map_err(from_engine)
+}
+
+/// How many bytes are under way to an office; 0 where it is closed.
+#[entry]
+pub fn actor_under_way(to: u32) -> f64 {
+    table::office(to).map_or(0.0, |office| office.under_way() as f64)
+}
+
+/// How many posts that the office `from` has sent to another were taken by the thread of that.
+#[entry]
+pub fn actor_taken(to: u32, from: u32) -> f64 {
+    table::office(to).map_or(0.0, |office| office.taken_from(from) as f64)
 }
 
 /// Says by which office's thread that of an office was started: it can end it.

@@ -379,6 +379,37 @@ pub fn lend() -> bool {
     }
 }
 
+/// Takes the record of which [`drain`] has said how much it needs: its header goes into `header`, its frame is the `ArrayBuffer`, which is not copied.
+/// `undefined`: foreign memory is refused, and the record still waits.
+#[entry(ts_return_type = "ArrayBuffer | undefined")]
+pub fn drain_aside(
+    env: Env,
+    load: u32,
+    #[napi(ts_arg_type = "Uint8Array")] mut header: Uint8ArraySlice<'_>,
+) -> Result<Option<Raw>> {
+    let outbox = with(|isolate| isolate.outbox(load)).flatten();
+    let Some((outbox, mut record)) =
+        outbox.and_then(|outbox| outbox.take_next().map(|record| (outbox, record)))
+    else {
+        return Ok(None);
+    };
+    // SAFETY: the buffer belongs to the bridge of this isolate, on whose thread this runs; nobody else looks at it now.
+    record.write_header(unsafe { header.as_mut() });
+    let bytes = Arc::new(std::mem::take(&mut record.frame.bytes));
+    let mapped = map(&env, &bytes, (bytes.as_ptr(), bytes.len()));
+    if !matches!(mapped, Ok(Some(_))) {
+        record.frame.bytes = Arc::into_inner(bytes).unwrap_or_default();
+        outbox.put_back(record);
+    }
+    mapped
+}
+
+/// There is no memory for that record: in its place comes one that says so. `false`: it is one that the face cannot do without, and still waits.
+#[entry]
+pub fn drain_refuse(load: u32) -> bool {
+    with(|isolate| isolate.outbox(load)).flatten().is_none_or(|outbox| outbox.refuse_next())
+}
+
 /// A number that grows with each record that is sent to this load, as one u32 in an `ArrayBuffer`; `undefined` where foreign memory is refused.
 #[entry(ts_return_type = "ArrayBuffer | undefined")]
 pub fn outbox_mail(env: Env, load: u32) -> Result<Option<Raw>> {

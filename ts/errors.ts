@@ -15,6 +15,18 @@ export class NoizylabError extends Error {
   }
 }
 
+/** The system, or the engine of JavaScript, has no memory for so many bytes. */
+export function outOfMemory(bytes: number, cause?: unknown): NoizylabError {
+  return new NoizylabError('ERR_CORE_OUT_OF_MEMORY', `there is no memory for ${bytes} bytes`, {
+    ...(cause !== undefined && { cause }),
+  });
+}
+
+/** Whether an error is of `ERR_CORE_OUT_OF_MEMORY`. */
+export function isOutOfMemory(error: unknown): boolean {
+  return (error as { code?: unknown } | null | undefined)?.code === 'ERR_CORE_OUT_OF_MEMORY';
+}
+
 /** What an argument error carries besides its message. */
 export interface ArgumentError {
   /** `ERR_<SYSTEM>_INVALID_TYPE`, `ERR_<SYSTEM>_OUT_OF_RANGE` or a system's own code. */

@@ -43,6 +43,8 @@ export abstract class BehaviorProcess extends LocalProcess implements Handling, 
     protected readonly settings: ServerSettings,
   ) {
     super(ref);
+    const bound = boundOf(settings);
+    if (bound !== 0) counters.setCounter(this.slot, counters.BOUND, bound);
   }
 
   abstract run(quantum: number): number;
@@ -227,6 +229,12 @@ export abstract class BehaviorProcess extends LocalProcess implements Handling, 
     if (this.status === counters.STATUS_STOPPING) this.end(reason, failed);
     else if (failed !== undefined && resets === resetCount()) this.report(failed, reason);
   }
+}
+
+/** What other threads are told of the mailbox. Where the oldest is dropped, that is done here: who sends cannot take back what is under way. */
+function boundOf({ limit, overflow }: ServerSettings): number {
+  if (limit === Infinity || overflow === 'drop-oldest') return 0;
+  return overflow === 'reject' ? limit : -limit;
 }
 
 /** What the handler that has ended last replies; it is not kept for longer than that. */

@@ -15,6 +15,8 @@ export const LAST_FAULT_AT = 4;
 export const STATUS = 5;
 /** How often a handler has thrown. */
 export const ERRORS = 6;
+/** What other threads must know of its mailbox: how many messages may wait; negative where a cast more is dropped without a word. 0: nothing keeps them from sending. */
+export const BOUND = 7;
 
 /** The values of `STATUS`; 0 is a slot that nobody uses. */
 export const STATUS_INITIALIZING = 1;

@@ -41,15 +41,17 @@ export class InitializationError extends NoizylabError {
   }
 }
 
-/** A mailbox with a limit was full. */
+/** A mailbox with a limit was full, or too much is under way to the thread of the server. */
 export class MailboxFullError extends NoizylabError {
   override name = 'MailboxFullError';
 
+  /** @param limit how many messages may wait; `Infinity`: no bound */
   constructor(
     readonly serverId: string,
     readonly limit: number,
+    detail = `limit ${limit}`,
   ) {
-    super('ERR_ACTOR_MAILBOX_FULL', `The mailbox of GenServer '${serverId}' is full (limit ${limit})`);
+    super('ERR_ACTOR_MAILBOX_FULL', `The mailbox of GenServer '${serverId}' is full (${detail})`);
   }
 }
 

@@ -83,7 +83,7 @@ async function startHere(behavior: Behavior, options: GenServerOptions | undefin
  * Asks a server and waits for its reply.
  *
  * @returns rejects with what `handleCall` throws, with `ServerNotRunningError` where the server is not running or ends before the call's turn, with
- *   `CallTimeoutError` where there is no reply in time, with `MailboxFullError` where a bounded mailbox has no room
+ *   `CallTimeoutError` where there is no reply in time, with `MailboxFullError` where a bounded mailbox has no room or too much is under way to its thread
  */
 function call<State, CallMsg, CastMsg, CallReply>(
   ref: GenServerRef<State, CallMsg, CastMsg, CallReply>,
@@ -105,7 +105,7 @@ function call<State, CallMsg, CastMsg, CallReply>(
  * Sends a message to a server and waits for nothing.
  *
  * @throws ServerNotRunningError where the server is not running
- * @throws MailboxFullError where a bounded mailbox has no room
+ * @throws MailboxFullError where a bounded mailbox has no room or too much is under way to its thread
  */
 function cast<State, CallMsg, CastMsg, CallReply>(
   ref: GenServerRef<State, CallMsg, CastMsg, CallReply>,

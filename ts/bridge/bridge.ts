@@ -6,7 +6,8 @@
  */
 // Node's own timers and clock: a test suite that replaces the global ones must not stop the bridge.
 import { performance } from 'node:perf_hooks';
-import { clearImmediate, setImmediate } from 'node:timers';
+import { clearImmediate, setImmediate, setTimeout } from 'node:timers';
+import { align8, allocate } from './allocate';
 import { throwLater } from './throw-later';
 import { crossing, native, type Native } from './native';
 
@@ -54,6 +55,8 @@ const OWN_CHANNEL = 0;
 const SMALL_BUFFER = 256 * 1024;
 /** So long a drain may hold the event loop before timers and I/O get their turn. */
 const LONGEST_TURN_MS = 8;
+/** So long after there was no memory for what cannot be done without, it is tried again, in milliseconds. */
+const TRY_AGAIN_MS = 10;
 
 class Bridge {
   readonly native: typeof Native = native();
@@ -122,13 +125,17 @@ class Bridge {
       const written = this.native.drain(this.load, buffer);
       if (written === 0) break;
       if (written < 0) {
-        buffer = Buffer.allocUnsafeSlow(-written);
-        continue;
+        const aside = this.#takeAside(buffer);
+        if (aside === undefined) {
+          const larger = this.#allocate(-written);
+          if (larger === undefined) break;
+          buffer = larger;
+          continue;
+        }
+        this.#run(aside);
+      } else {
+        this.#run({ header: buffer, bytes: buffer, at: 0, length: written });
       }
-      const batch = { bytes: buffer, at: 0, length: written };
-      this.#batches.push(batch);
-      this.#deliver(batch);
-      this.#batches.splice(this.#batches.indexOf(batch), 1);
       if (performance.now() > until) {
         this.#drainAgain = setImmediate(() => {
           this.#drainAgain = undefined;
@@ -145,23 +152,50 @@ class Bridge {
     if (this.native.lend()) setImmediate(() => this.#lend());
   }
 
+  #run(batch: Batch): void {
+    this.#batches.push(batch);
+    this.#deliver(batch);
+    this.#batches.splice(this.#batches.indexOf(batch), 1);
+  }
+
+  /** The next record with its frame where the engine has it: one that is too large for the buffer is not copied. `undefined`: foreign memory is refused. */
+  #takeAside(buffer: Buffer): Batch | undefined {
+    const memory = this.native.drainAside(this.load, buffer);
+    if (!memory) return undefined;
+    const header = Buffer.allocUnsafeSlow(HEADER);
+    buffer.copy(header, 0, 0, HEADER);
+    return { header, bytes: Buffer.from(memory), at: 0, length: memory.byteLength };
+  }
+
+  /** Memory for the next record. Where there is none, the engine sends a failure in its place, or it is tried again later. */
+  #allocate(bytes: number): Buffer | undefined {
+    try {
+      return allocate(bytes);
+    } catch {
+      if (this.native.drainRefuse(this.load)) return Buffer.allocUnsafeSlow(SMALL_BUFFER);
+      setTimeout(this.#wake, TRY_AGAIN_MS);
+      return undefined;
+    }
+  }
+
   /** Hands on what is left of a batch. */
   #deliver(batch: Batch): void {
-    const { bytes, length } = batch;
-    const words = new Uint32Array(bytes.buffer, 0, length >>> 2);
-    const groups = new Float64Array(bytes.buffer, 0, length >>> 3);
+    const { header, bytes, length } = batch;
+    const isAside = header !== bytes;
+    const words = new Uint32Array(header.buffer, 0, Math.floor(header.length / 4));
+    const groups = new Float64Array(header.buffer, 0, Math.floor(header.length / 8));
     while (batch.at < length) {
-      const { at } = batch;
-      const word = at >>> 2;
-      const start = at + HEADER;
+      const at = isAside ? 0 : batch.at;
+      const word = at / 4;
+      const start = isAside ? 0 : at + HEADER;
       const end = start + words[word + 7]!;
-      batch.at = start + ((words[word + 7]! + 7) & ~7);
+      batch.at = isAside ? length : align8(end);
       const channel = this.#channels.get(words[word]!)?.deref();
       if (channel === undefined) continue;
       const count = words[word + 5]!;
       const frame = { layout: words[word + 6]!, count, bytes, start, end };
       try {
-        channel.record(words[word + 1]!, groups[(at >>> 3) + 1]!, words[word + 4]!, count, frame);
+        channel.record(words[word + 1]!, groups[at / 8 + 1]!, words[word + 4]!, count, frame);
       } catch (error) {
         throwLater(error);
       }
@@ -171,6 +205,8 @@ class Bridge {
 
 /** Records that were drained: those before `at` are delivered. */
 interface Batch {
+  /** Where the headers are: in front of each frame, or, of a single large record, in memory of its own. */
+  readonly header: Buffer;
   readonly bytes: Buffer;
   at: number;
   readonly length: number;

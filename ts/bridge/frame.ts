@@ -1,10 +1,11 @@
 /**
  * A frame: many values in one run of bytes. The engine's `bridge/frame.rs` draws its layouts and is its other end.
  */
-import { NoizylabError } from '../errors';
+import { align8, allocate, MOST_BYTES } from './allocate';
 import type { FrameView } from './bridge';
 import { AT_PORT, Failure, isJson, Replaced, SAME, Tag } from './payload';
 import { deserialize, ELEMENTS, serialize, type SharedBuffers } from './structured';
+import { unreadable } from './unreadable';
 import { decodeError, encodeError } from './wire-error';
 
 /** How the bytes of a frame are laid out. */
@@ -21,11 +22,14 @@ export class Writer {
   bytes = Buffer.allocUnsafeSlow(SMALL);
   length = 0;
 
-  /** Makes room for `more` bytes. */
+  /**
+   * Makes room for `more` bytes.
+   * @throws NoizylabError `ERR_CORE_OUT_OF_MEMORY`
+   */
   reserve(more: number): void {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    const grown = allocate(Math.max(needed, Math.min(this.bytes.length * 2, MOST_BYTES)));
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;
   }
@@ -63,7 +67,7 @@ export class Writer {
 
   /** Pads with zeros to a multiple of 8. */
   align(): void {
-    const end = (this.length + 7) & ~7;
+    const end = align8(this.length);
     this.reserve(8);
     this.bytes.fill(0, this.length, end);
     this.length = end;
@@ -183,15 +187,15 @@ export function readFrame(
     const doubles = new Float64Array(bytes.buffer, bytes.byteOffset + start, count);
     for (let i = 0; i < count; i++) take(doubles[i], i);
   } else if (layout === Layout.json) {
-    const values = JSON.parse(bytes.toString('utf8', start, end)) as unknown[];
-    for (let i = 0; i < count; i++) take(values[i], i);
+    const values = parseAll(bytes, start, end);
+    for (let i = 0; i < count; i++) take(values instanceof Failure ? values : values[i], i);
   } else {
     let at = start + count * 8;
     for (let i = 0; i < count; i++) {
       const entry = start + i * 8;
       const to = at + bytes.readUInt32LE(entry + 4);
       take(readOrFail(bytes[entry]!, bytes, at, to, shared), i);
-      at = (to + 7) & ~7;
+      at = align8(to);
     }
   }
 }
@@ -206,10 +210,16 @@ function readOrFail(
   try {
     return readValue(tag, bytes, from, to, shared);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    return new Failure(
-      new NoizylabError('ERR_CORE_UNREADABLE', `a value cannot be read: ${reason}`, { cause }),
-    );
+    return new Failure(unreadable(cause, to - from));
+  }
+}
+
+/** The values of a JSON array; a `Failure` for all of them where it cannot be read. */
+function parseAll(bytes: Buffer, start: number, end: number): unknown[] | Failure {
+  try {
+    return JSON.parse(bytes.toString('utf8', start, end)) as unknown[];
+  } catch (cause) {
+    return new Failure(unreadable(cause, end - start));
   }
 }
 

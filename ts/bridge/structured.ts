@@ -6,7 +6,7 @@
  */
 import { types } from 'node:util';
 import { Deserializer, Serializer } from 'node:v8';
-import { typeError } from '../errors';
+import { NoizylabError, typeError } from '../errors';
 import { isPlain } from './payload';
 
 /** Kinds of typed array, by their number on the wire. */
@@ -127,7 +127,7 @@ class StructuredDeserializer extends Deserializer {
 
 /**
  * `value` in V8's format.
- * @throws TypeError `ERR_PROCESSOR_NOT_CLONEABLE`: it holds something that cannot leave its isolate.
+ * @throws TypeError `ERR_PROCESSOR_NOT_CLONEABLE`: it holds something that cannot leave its isolate; NoizylabError `ERR_CORE_OUT_OF_MEMORY`
  */
 export function serialize(value: unknown, shared: SharedBuffers | undefined): Buffer {
   try {
@@ -177,8 +177,13 @@ function mark(value: unknown, marks: WeakSet<ArrayBufferView>, copies: Map<objec
   return copy;
 }
 
-function notCloneable(cause: unknown): TypeError {
+function notCloneable(cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
+  // V8 says it in these words only.
+  if (/out of memory|allocation failed/i.test(reason))
+    return new NoizylabError('ERR_CORE_OUT_OF_MEMORY', `there is no memory to encode the value: ${reason}`, {
+      cause,
+    });
   return typeError('ERR_PROCESSOR_NOT_CLONEABLE', `the value cannot be sent to another thread: ${reason}`, {
     cause,
   });

@@ -4,6 +4,7 @@
  * Units that came whole are handed on where they stand; those that are split over reads are put together in memory that grows
  * with what has come, not with what a header promises.
  */
+import { allocate } from '../bridge/allocate';
 import { NoizylabError } from '../errors';
 
 const SMALL = 64 * 1024;
@@ -28,7 +29,7 @@ export class Assembler {
 
   /**
    * Takes in the first `length` bytes of `bytes`.
-   * @throws NoizylabError `ERR_BROKER_RESPONSE_TOO_LARGE`
+   * @throws NoizylabError `ERR_BROKER_RESPONSE_TOO_LARGE`, `ERR_CORE_OUT_OF_MEMORY`
    */
   push(bytes: Buffer, length: number): void {
     let at = this.#have === 0 ? 0 : this.#continue(bytes, length);
@@ -73,9 +74,7 @@ export class Assembler {
   #hold(bytes: Buffer, from: number, to: number): void {
     const needed = this.#have + to - from;
     if (needed > this.#held.length) {
-      const grown = Buffer.allocUnsafeSlow(
-        Math.max(needed, Math.min(this.#held.length * 2, this.most), 1024),
-      );
+      const grown = allocate(Math.max(needed, Math.min(this.#held.length * 2, this.most), 1024));
       grown.set(this.#held.subarray(0, this.#have));
       this.#held = grown;
     }

@@ -35,9 +35,10 @@ const CODES = new Map<string, string>([
   ['auth_failed', 'ERR_BROKER_AUTH_FAILED'],
   ['draining', 'ERR_BROKER_DRAINING'],
   ['request_timeout', 'ERR_BROKER_REQUEST_TIMEOUT'],
+  ['out_of_memory', 'ERR_CORE_OUT_OF_MEMORY'],
 ]);
 
-/** The broker has refused a request. `message` is its word for why, `code` the same as `ERR_BROKER_<WORD>`. */
+/** The broker has refused a request. `message` is its word for why, `code` the same as `ERR_BROKER_<WORD>` (of `out_of_memory`, `ERR_CORE_OUT_OF_MEMORY`). */
 export class BrokerError extends NoizylabError {
   override name = 'BrokerError';
 

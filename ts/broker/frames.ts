@@ -1,6 +1,7 @@
 /**
  * Frames: the broker's own protocol, as drawn in `docs/broker-protocol.md`. The engine's `broker/wire.rs` is its other end.
  */
+import { allocate } from '../bridge/allocate';
 import type { Encoded } from './values';
 
 /** Length of a frame's header, in bytes. */
@@ -144,7 +145,7 @@ export class FrameWriter {
     const needed = written + more;
     const room = needed <= CHUNK ? CHUNK : Math.max(needed, written * 2);
     const from = this.bytes;
-    this.bytes = Buffer.allocUnsafeSlow(room);
+    this.bytes = room > CHUNK ? allocate(room) : Buffer.allocUnsafeSlow(room);
     this.bytes.set(from.subarray(this.start, this.end));
     this.start = 0;
     this.end = written;

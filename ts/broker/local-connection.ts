@@ -3,10 +3,11 @@
  * through the bridge where it has to be waited for.
  */
 import { getBridge, RecordKind, type Bridge, type Channel, type FrameView } from '../bridge/bridge';
+import { allocate } from '../bridge/allocate';
 import { crossing, type Native } from '../bridge/native';
 import type { Connection, Host } from './connection';
 import { BrokerError, connectionLost } from './errors';
-import { FrameWriter, HEADER, Kind } from './frames';
+import { Answer, FrameWriter, HEADER, Kind } from './frames';
 import { agreedLimits, helloRequest } from './hello';
 import type { Slot } from './pending';
 import type { Limits } from './socket-connection';
@@ -52,7 +53,7 @@ export class LocalConnection implements Connection, Channel {
     const frame = start === 0 ? bytes : Buffer.from(bytes.subarray(start, end));
     const length = this.#native.brokerExchange(this.#handle, frame, end - start);
     if (length > 0) this.#answers(frame, 0, length);
-    else if (length < 0) this.#fetch(-length);
+    else if (length < 0) this.#fetch(-length, bytes.readUInt32LE(start + 4));
     else if (length !== 0) {
       if (slot !== undefined) slot.sent = false;
       this.#end();
@@ -92,9 +93,16 @@ export class LocalConnection implements Connection, Channel {
     }
   }
 
-  /** Takes answers that did not fit. */
-  #fetch(length: number): void {
-    const bytes = Buffer.allocUnsafeSlow(length);
+  /** Takes answers that did not fit, to the request of that number. */
+  #fetch(length: number, request: number): void {
+    let bytes: Buffer;
+    try {
+      bytes = allocate(length);
+    } catch {
+      const refused = refusalFrame(request, 'out_of_memory');
+      this.#answers(refused, 0, refused.length);
+      return;
+    }
     this.#answers(bytes, 0, this.#native.brokerAnswer(this.#handle, bytes));
   }
 
@@ -149,4 +157,15 @@ function attach(bridge: Bridge, pipe: string, secret: string | null): number {
     if (code === 'ERR_BROKER_DRAINING') throw new BrokerError('draining');
     throw error;
   }
+}
+
+/** A refusal as the broker writes it. */
+function refusalFrame(request: number, word: string): Buffer {
+  const frame = Buffer.alloc(HEADER + word.length);
+  frame.writeUInt32LE(word.length, 0);
+  frame.writeUInt32LE(request, 4);
+  frame[8] = Answer.error;
+  frame[9] = Tag.text;
+  frame.write(word, HEADER, 'latin1');
+  return frame;
 }

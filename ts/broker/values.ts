@@ -4,6 +4,7 @@
  */
 import { promisify, types } from 'node:util';
 import { gunzip, gzipSync } from 'node:zlib';
+import { tooMuch } from '../bridge/unreadable';
 import { decodeError, isError } from '../bridge/wire-error';
 import { NoizylabError, typeError } from '../errors';
 import { describe, OptionReader } from '../options';
@@ -78,6 +79,21 @@ function toJson(value: unknown): string {
  * @returns the value; a promise of it where it has to be unpacked
  */
 export function decode(
+  tag: number,
+  bytes: Buffer,
+  from: number,
+  to: number,
+  key: string,
+  limit: number,
+): unknown {
+  try {
+    return decodeNow(tag, bytes, from, to, key, limit);
+  } catch (cause) {
+    throw tooMuch(cause, to - from) ?? cause;
+  }
+}
+
+function decodeNow(
   tag: number,
   bytes: Buffer,
   from: number,

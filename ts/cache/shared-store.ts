@@ -4,6 +4,7 @@
  * A lookup of what this isolate has decoded before is answered here: the version word of the slot, in memory that the engine writes, says whether the
  * value is still the cache's. The hit is stamped into the word beside it, where the engine finds it when it looks for what has to leave.
  */
+import { align8 } from '../bridge/allocate';
 import { type Bridge, type Channel, type FrameView, getBridge, RecordKind } from '../bridge/bridge';
 import { readFrame, readValue } from '../bridge/frame';
 import { crossing } from '../bridge/native';
@@ -387,7 +388,7 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
           expires: bytes.readDoubleLE(at + 16),
           leaves: bytes.readDoubleLE(at + 24),
         };
-        at = (end + 7) & ~7;
+        at = align8(end);
       }
     }
   }

@@ -3,6 +3,7 @@
  * back. The engine's `processor/host.rs` draws the wire format.
  */
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { align8 } from '../bridge/allocate';
 import { getBridge } from '../bridge/bridge';
 import { readFrame, Writer, writeResults } from '../bridge/frame';
 import { AT_PORT, Failure, Tag } from '../bridge/payload';
@@ -92,7 +93,7 @@ function readChunk(bytes: Buffer): { number: number; segments: Segment[] } {
       attempt: bytes.readUInt32LE(at + 28),
       values: given,
     });
-    at = (end + 7) & ~7;
+    at = align8(end);
   }
   return { number: bytes.readDoubleLE(0), segments };
 }
@@ -205,8 +206,14 @@ function writeSegment(segment: Segment, out: unknown[], start: number): number {
   } catch {
     writer.length = start;
     for (let i = 0; i < out.length; i++) out[i] = encodable(out[i]);
-    writer.length = start;
+  }
+  try {
     return writeResults(writer, out, { shared, special });
+  } catch (error) {
+    // There is room for each, but not for all.
+    writer.length = start;
+    for (let i = 0; i < out.length; i++) out[i] = new Failure(error as Error);
+    return writeResults(writer, out, { shared });
   }
 }
 

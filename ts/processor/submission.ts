@@ -5,7 +5,7 @@
  */
 import { type Encoding, layoutOf, Layout, Writer, writeFrame } from '../bridge/frame';
 import { Tag } from '../bridge/payload';
-import { NoizylabError } from '../errors';
+import { isOutOfMemory, NoizylabError } from '../errors';
 import { serialize, type SharedBuffers } from '../bridge/structured';
 import { asArray, isBare, isResizable, type MemoryInObject, memoryOf, optionsBeside } from './given-memory';
 import type { TaskManner } from './options';
@@ -220,7 +220,8 @@ export class Submission {
     try {
       this.#write(head, layout, index, values, encoding);
     } catch (error) {
-      if (values.length === 1 || (error as Error).name !== 'RangeError') throw error;
+      const isTooMuch = isOutOfMemory(error) || (error as Error).name === 'RangeError';
+      if (values.length === 1 || !isTooMuch) throw error;
       const half = values.length >> 1;
       this.#writeInParts(head, layout, index, values.slice(0, half), encoding);
       this.#writeInParts(head, layout, index + half, values.slice(half), encoding);

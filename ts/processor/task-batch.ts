@@ -5,6 +5,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { FrameView } from '../bridge/bridge';
 import { Layout } from '../bridge/frame';
 import { Failure, Tag } from '../bridge/payload';
+import { unreadable } from '../bridge/unreadable';
 import { type Group, readResults, type Results } from './groups';
 import type { TaskOutcome } from './types';
 
@@ -79,9 +80,17 @@ export class TaskBatch implements Group {
   results(index: number, frame: FrameView): void {
     const { count } = frame;
     const weight = OVERHEAD + frame.end - frame.start;
-    // What travels by reference is there once; it is taken now.
-    const content = hasReferences(frame, this.owner.sharesMemory) ? this.#decode(frame, index) : keep(frame);
-    this.#come({ index, count, content, weight });
+    this.#come({ index, count, content: this.#contentOf(frame, index), weight });
+  }
+
+  #contentOf(frame: FrameView, index: number): Chunk['content'] {
+    try {
+      // What travels by reference is there once; it is taken now.
+      return hasReferences(frame, this.owner.sharesMemory) ? this.#decode(frame, index) : keep(frame);
+    } catch (error) {
+      // There is no memory for it.
+      return unreadable(error, frame.end - frame.start);
+    }
   }
 
   failed(index: number, count: number, error: Error): void {

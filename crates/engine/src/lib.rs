@@ -13,4 +13,5 @@ pub mod panics;
 pub mod payload;
 pub mod processor;
 pub mod refused;
+pub mod reserve;
 pub mod runtime;

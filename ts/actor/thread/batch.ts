@@ -7,7 +7,7 @@
 import type { FrameView } from '../../bridge/bridge';
 import { Failure } from '../../bridge/payload';
 import { throwLater } from '../../bridge/throw-later';
-import { typeError } from '../../errors';
+import { isOutOfMemory, typeError } from '../../errors';
 import { now } from '../clock';
 import { toError } from '../errors';
 import type { WireReason } from './faults';
@@ -139,7 +139,7 @@ export class Batch {
     this.#isPacking = false;
   }
 
-  /** @throws TypeError `ERR_ACTOR_NOT_CLONEABLE`: the message cannot leave its thread; nothing was added */
+  /** @throws TypeError `ERR_ACTOR_NOT_CLONEABLE`, NoizylabError `ERR_CORE_OUT_OF_MEMORY`: the message cannot leave its thread; nothing was added */
   call(target: string, ticket: number, timeout: number, value: unknown): void {
     const start = this.#packer.length;
     const same = timeout === this.#lastTimeout ? SAME_TIMEOUT : 0;
@@ -194,17 +194,21 @@ export class Batch {
     this.#packer.value(value);
   }
 
-  /** Hands all that was collected to `post`, and begins anew. */
-  send(post: (bytes: Buffer, length: number) => void): void {
+  /** Hands all that was collected to `post`, and begins anew; where that says that it was not sent, all stays. Returns what `post` does. */
+  send(post: (bytes: Buffer, length: number) => boolean): boolean {
     const packer = this.#packer;
     packer.bytes.writeDoubleLE(now() + behind, 0);
+    let sent = true;
     try {
-      post(packer.bytes, packer.length);
+      sent = post(packer.bytes, packer.length);
     } finally {
-      packer.reset();
-      packer.length = HEADER;
-      this.#forget();
+      if (sent) {
+        packer.reset();
+        packer.length = HEADER;
+        this.#forget();
+      }
     }
+    return sent;
   }
 
   #target(op: number, target: string): void {
@@ -230,6 +234,7 @@ export class Batch {
     } catch (cause) {
       this.#packer.length = start;
       this.#forget();
+      if (isOutOfMemory(cause)) throw cause;
       const { message, cause: deeper = cause } = toError(cause);
       throw typeError('ERR_ACTOR_NOT_CLONEABLE', message, { cause: deeper });
     } finally {

@@ -8,12 +8,12 @@ import { setImmediate } from 'node:timers';
 import { type Bridge, type Channel, type FrameView, getBridge, RecordKind } from '../../bridge/bridge';
 import { Failure } from '../../bridge/payload';
 import { throwLater } from '../../bridge/throw-later';
-import { NoizylabError } from '../../errors';
+import { isOutOfMemory, NoizylabError } from '../../errors';
 import { type Sender, tellAtExit } from './at-exit';
 import { type Message, Op, readBatch } from './batch';
 import { decodeFault } from './faults';
 import { Poller } from './poller';
-import { Route } from './route';
+import { type Carrier, Route } from './route';
 import { type Awaiting, Tickets } from './tickets';
 
 /** What comes unasked. */
@@ -31,7 +31,7 @@ interface Post {
   readonly frame: FrameView;
 }
 
-export class Office implements Channel, Sender {
+export class Office implements Channel, Sender, Carrier {
   readonly bridge: Bridge = getBridge();
   /** By which other threads know this one. */
   readonly number: number;
@@ -57,7 +57,7 @@ export class Office implements Channel, Sender {
   route(office: number): Route {
     let route = this.#routes.get(office);
     if (route === undefined) {
-      route = new Route(office, (to, bytes, length) => this.#post(to, bytes, length));
+      route = new Route(office, this);
       this.#routes.set(office, route);
       if (this.#isLastTurn) route.lastTurn();
     }
@@ -130,10 +130,17 @@ export class Office implements Channel, Sender {
     else awaiting.resolve(message.value);
   }
 
-  #post(route: Route, bytes: Buffer, length: number): void {
-    if (this.bridge.native.actorPost(route.office, this.number, bytes, length)) {
+  post(route: Route, bytes: Buffer, length: number): number | undefined {
+    let underWay: number;
+    try {
+      underWay = this.bridge.native.actorPost(route.office, this.number, bytes, length);
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      return undefined;
+    }
+    if (underWay >= 0) {
       this.#poller.sent();
-      return;
+      return underWay;
     }
     // It is closed. What it has sent before may still wait here, and comes first.
     setImmediate(() => {
@@ -141,6 +148,15 @@ export class Office implements Channel, Sender {
       this.#gone(route);
       this.#settleSoon();
     });
+    return 0;
+  }
+
+  underWay(office: number): number {
+    return this.bridge.native.actorUnderWay(office);
+  }
+
+  taken(office: number): number {
+    return this.bridge.native.actorTaken(office, this.number);
   }
 
   #gone(route: Route): void {

@@ -5,6 +5,7 @@
  * repeated (the name of a property, an id, a kind of message) takes two bytes and no time: all that a packer has written must be read, in that order. An object that stands in a value twice arrives as two, unless the value goes in
  * V8's format.
  */
+import { align8 } from '../../bridge/allocate';
 import { Writer } from '../../bridge/frame';
 import { isPlain } from '../../bridge/payload';
 import { deserialize, serialize } from '../../bridge/structured';
@@ -289,7 +290,7 @@ export class Unpacker {
 
   #structured(): unknown {
     const length = this.uint32();
-    const start = (this.at + 7) & ~7;
+    const start = align8(this.at);
     this.at = start + length;
     return deserialize(this.#bytes.subarray(start, this.at), undefined);
   }

@@ -3,8 +3,10 @@
  * has ended itself; before that the table of all processes says whether a message can still arrive.
  */
 import {
+  BOUND,
   NOWHERE,
   openSlot,
+  QUEUE,
   readCounter,
   STARTED_AT,
   STATUS,
@@ -12,13 +14,14 @@ import {
   STATUS_STOPPING,
 } from '../counters';
 import { AwaitedReply } from '../deadlines';
-import { CallTimeoutError, ServerNotRunningError } from '../errors';
+import { CallTimeoutError, MailboxFullError, ServerNotRunningError } from '../errors';
 import type { Process } from '../processes';
 import type { ExitReason, Ref } from '../types';
 import { encodeReason } from './faults';
 import type { Office } from './office';
 import type { Route } from './route';
 import type { Awaiting } from './tickets';
+import { UnderWay } from './under-way';
 
 /** Who knows all of them. */
 export interface RemoteOwner {
@@ -58,6 +61,8 @@ export class RemoteProcess implements Process {
   slot: number;
   #listeners: readonly ((reason: ExitReason) => void)[] = [];
   #ended = false;
+  /** What is under way to it, where its mailbox has a bound. */
+  #underWay: UnderWay | undefined;
   /** When it was started: by this it is known whether its slot is still its own. 0 where that cannot be read. */
   readonly #startedAt: number;
 
@@ -88,8 +93,11 @@ export class RemoteProcess implements Process {
 
   call(message: unknown, timeout: number): Promise<unknown> {
     if (!this.#isReachable()) return Promise.reject(new ServerNotRunningError(this.id));
+    const full = this.#refusal();
+    if (full !== undefined) return Promise.reject(full);
     const call = new RemoteCall(this);
     call.ticket = this.office.expect(call);
+    const post = this.route.posts + 1;
     try {
       this.route.call(this.id, call.ticket, timeout, message);
     } catch (error) {
@@ -97,13 +105,21 @@ export class RemoteProcess implements Process {
       call.reject(error as Error);
       return call.promise;
     }
+    this.#underWay?.add(post);
     this.route.deadline.join(call, timeout);
     return call.promise;
   }
 
   cast(message: unknown): void {
     if (!this.#isReachable()) throw new ServerNotRunningError(this.id);
+    const full = this.#refusal();
+    if (full !== undefined) {
+      if (readCounter(this.slot, BOUND) < 0) return;
+      throw full;
+    }
+    const post = this.route.posts + 1;
     this.route.cast(this.id, message);
+    this.#underWay?.add(post);
   }
 
   stop(reason: ExitReason): Promise<void> {
@@ -130,6 +146,23 @@ export class RemoteProcess implements Process {
     const listeners = this.#listeners;
     this.#listeners = [];
     for (const listener of listeners) listener(reason);
+  }
+
+  /** Why no message may be added to what is under way; that is found out before anything of it is packed. */
+  #refusal(): MailboxFullError | undefined {
+    const bound = readCounter(this.slot, BOUND);
+    if (bound !== 0 && this.#isFull(Math.abs(bound))) return new MailboxFullError(this.id, Math.abs(bound));
+    if (!this.route.isFull) return undefined;
+    const limit = bound === 0 ? Infinity : Math.abs(bound);
+    return new MailboxFullError(this.id, limit, 'too much is under way to its thread');
+  }
+
+  /** Whether as many messages wait for it as may, those in its mailbox and those that its thread leaves lying. */
+  #isFull(limit: number): boolean {
+    this.#underWay ??= new UnderWay(this.route);
+    const waiting = readCounter(this.slot, QUEUE);
+    const underWay = this.#underWay;
+    return underWay.count + waiting >= limit && underWay.settle() && underWay.count + waiting >= limit;
   }
 
   /** As `isRunning`, in most cases without a look at the table: the slot of a process is cleared when it ends. */

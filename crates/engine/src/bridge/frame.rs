@@ -6,7 +6,11 @@
 //! | [`Layout::Numbers`] | `count` doubles, little endian |
 //! | [`Layout::Mixed`] | `count` entries of 8 bytes (tag: u8, 3 unused, length: u32), then the values, each starting at a multiple of 8 |
 
+use crate::error::Error;
 use crate::payload::Tag;
+use crate::reserve::{
+    try_extend, try_push, try_reserve, try_reserve_exact, try_resize, try_to_vec, try_with_capacity,
+};
 
 /// How the bytes of a frame are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +55,47 @@ impl Frame {
 
     /// A frame of one encoded value, shorter than 4 GiB.
     pub fn single(tag: Tag, value: &[u8]) -> Self {
-        let length = u32::try_from(value.len()).expect("a value is shorter than 4 GiB");
-        let mut bytes = vec![tag as u8, 0, 0, 0];
-        bytes.extend_from_slice(&length.to_le_bytes());
-        bytes.extend_from_slice(value);
-        Self { layout: Layout::Mixed, count: 1, bytes }
+        Self::try_single(tag, value).expect("there is memory for what is small")
     }
+
+    /// As [`single`](Self::single), for a value that may be large.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn try_single(tag: Tag, value: &[u8]) -> Result<Self, Error> {
+        let length = u32::try_from(value.len()).expect("a value is shorter than 4 GiB");
+        let mut bytes = try_with_capacity(ENTRY + value.len())?;
+        bytes.extend_from_slice(&entry(tag, length));
+        bytes.extend_from_slice(value);
+        Ok(Self { layout: Layout::Mixed, count: 1, bytes })
+    }
+
+    /// A frame that says of so many tasks that they failed with one error. `None`: there is no memory for that either.
+    pub fn failures(count: u32, error: &Error) -> Option<Self> {
+        let text = error.to_json();
+        let mut builder = FrameBuilder::new();
+        for _ in 0..count {
+            builder
+                .push(|out| {
+                    try_extend(out, text.as_bytes())?;
+                    Ok(Tag::Error)
+                })
+                .ok()?;
+        }
+        builder.finish().ok()
+    }
+}
+
+/// Bytes of a value's entry in the table of a mixed frame.
+const ENTRY: usize = 8;
+
+/// Room that a value finds in any case: who appends no more need not ask whether there is memory.
+const SMALL: usize = 256;
+
+/// The entry of a value.
+fn entry(tag: Tag, length: u32) -> [u8; ENTRY] {
+    let [a, b, c, d] = length.to_le_bytes();
+    [tag as u8, 0, 0, 0, a, b, c, d]
 }
 
 /// Length rounded up to the next multiple of 8.
@@ -85,27 +124,33 @@ impl FrameBuilder {
     /// nothing is added.
     ///
     /// A value must be shorter than 4 GiB; `write` is trusted with that.
-    pub fn push<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<Tag, E>) -> Result<(), E> {
-        if self.table.is_empty() {
-            self.bytes.push(b'[');
-        } else if self.all_json {
-            self.bytes.push(b',');
+    ///
+    /// # Errors
+    /// Those of `write`, and [`Error::OutOfMemory`].
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<Tag, Error>) -> Result<(), Error> {
+        let before = self.bytes.len();
+        let pushed = self.try_push(write);
+        if pushed.is_err() {
+            // A separator, if one was written, goes too.
+            self.bytes.truncate(before);
         }
+        pushed
+    }
+
+    fn try_push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<Tag, Error>) -> Result<(), Error> {
         if !self.all_json {
-            self.bytes.resize(align8(self.bytes.len()), 0);
+            let length = align8(self.bytes.len());
+            try_resize(&mut self.bytes, length, 0)?;
+        } else {
+            try_push(&mut self.bytes, if self.table.is_empty() { b'[' } else { b',' })?;
         }
+        try_reserve(&mut self.table, 1)?;
+        try_reserve(&mut self.bytes, SMALL)?;
         let start = self.bytes.len();
-        let tag = match write(&mut self.bytes) {
-            Ok(tag) => tag,
-            Err(error) => {
-                // A separator, if one was written, goes too.
-                self.bytes.truncate(if self.all_json { start - 1 } else { start });
-                return Err(error);
-            }
-        };
+        let tag = write(&mut self.bytes)?;
         let length = u32::try_from(self.bytes.len() - start).expect("a value is shorter than 4 GiB");
         if self.all_json && tag != Tag::Json {
-            self.leave_json(start);
+            self.leave_json(start)?;
         }
         self.all_numbers &= tag == Tag::Number;
         self.table.push((tag, length));
@@ -113,17 +158,45 @@ impl FrameBuilder {
     }
 
     /// The values so far turn from JSON text into aligned values; the newest, at `start`, is not in the table yet.
-    fn leave_json(&mut self, start: usize) {
-        self.all_json = false;
-        let text = std::mem::take(&mut self.bytes);
-        self.bytes.reserve(text.len() + 8 * self.table.len());
-        let mut from = 1;
-        for &(_, length) in &self.table {
-            self.bytes.extend_from_slice(&text[from..from + length as usize]);
-            self.bytes.resize(align8(self.bytes.len()), 0);
-            from += length as usize + 1;
+    fn leave_json(&mut self, start: usize) -> Result<(), Error> {
+        if self.table.is_empty() {
+            // A large value is moved, not copied.
+            self.bytes.drain(..start);
+        } else {
+            let mut aligned = try_with_capacity(self.bytes.len() + 8 * self.table.len())?;
+            let mut from = 1;
+            for &(_, length) in &self.table {
+                aligned.extend_from_slice(&self.bytes[from..from + length as usize]);
+                aligned.resize(align8(aligned.len()), 0);
+                from += length as usize + 1;
+            }
+            aligned.extend_from_slice(&self.bytes[start..]);
+            self.bytes = aligned;
         }
-        self.bytes.extend_from_slice(&text[start..]);
+        self.all_json = false;
+        Ok(())
+    }
+
+    /// Leaves the newest value alone here and returns the others: one that is too large for its reader must not take its neighbours along.
+    /// `None`: there are no others, or there is no memory for them.
+    pub fn split_last(&mut self) -> Option<Self> {
+        let &(tag, length) = self.table.last()?;
+        let mut start = self.bytes.len() - length as usize;
+        let before = if self.all_json { start - 1 } else { start };
+        if self.table.len() == 1 {
+            return None;
+        }
+        let others = try_to_vec(&self.bytes[..before]).ok()?;
+        if self.all_json {
+            // The separator becomes the beginning.
+            start -= 1;
+            self.bytes[start] = b'[';
+        }
+        self.bytes.drain(..start);
+        self.table.pop();
+        let table = std::mem::replace(&mut self.table, vec![(tag, length)]);
+        let all_numbers = std::mem::replace(&mut self.all_numbers, tag == Tag::Number);
+        Some(Self { table, bytes: others, all_json: self.all_json, all_numbers })
     }
 
     /// Number of values so far.
@@ -137,25 +210,31 @@ impl FrameBuilder {
     }
 
     /// The frame, in the most compact layout that its values allow.
-    pub fn finish(mut self) -> Frame {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn finish(mut self) -> Result<Frame, Error> {
         let count = u32::try_from(self.table.len()).expect("a frame holds fewer than 2^32 values");
         if count == 0 {
-            return Frame::empty();
+            return Ok(Frame::empty());
         }
         if self.all_json {
+            try_reserve_exact(&mut self.bytes, 1)?;
             self.bytes.push(b']');
-            return Frame { layout: Layout::Json, count, bytes: self.bytes };
+            return Ok(Frame { layout: Layout::Json, count, bytes: self.bytes });
         }
         if self.all_numbers {
-            return Frame { layout: Layout::Numbers, count, bytes: self.bytes };
+            return Ok(Frame { layout: Layout::Numbers, count, bytes: self.bytes });
         }
-        let mut bytes = Vec::with_capacity(8 * self.table.len() + self.bytes.len());
-        for (tag, length) in self.table {
-            bytes.extend_from_slice(&[tag as u8, 0, 0, 0]);
-            bytes.extend_from_slice(&length.to_le_bytes());
+        // The values make room for the table where they are: a second copy of all could be more than there is memory for.
+        let (table, length) = (ENTRY * self.table.len(), self.bytes.len());
+        try_reserve_exact(&mut self.bytes, table)?;
+        self.bytes.resize(table + length, 0);
+        self.bytes.copy_within(..length, table);
+        for (place, (tag, length)) in self.bytes.as_chunks_mut().0.iter_mut().zip(self.table) {
+            *place = entry(tag, length);
         }
-        bytes.append(&mut self.bytes);
-        Frame { layout: Layout::Mixed, count, bytes }
+        Ok(Frame { layout: Layout::Mixed, count, bytes: self.bytes })
     }
 }
 
@@ -217,15 +296,19 @@ mod tests {
     use super::*;
 
     fn build(values: &[(Tag, &[u8])]) -> Frame {
+        builder_of(values).finish().expect("there is memory")
+    }
+
+    fn builder_of(values: &[(Tag, &[u8])]) -> FrameBuilder {
         let mut builder = FrameBuilder::new();
         for (tag, bytes) in values {
-            let pushed: Result<(), ()> = builder.push(|out| {
+            let pushed = builder.push(|out| {
                 out.extend_from_slice(bytes);
                 Ok(*tag)
             });
             pushed.expect("the closure does not fail");
         }
-        builder.finish()
+        builder
     }
 
     #[test]
@@ -266,27 +349,75 @@ mod tests {
         let mut builder = FrameBuilder::new();
         builder
             .push(|out| {
-                Ok::<_, ()>({
-                    out.push(b'1');
-                    Tag::Json
-                })
+                out.push(b'1');
+                Ok(Tag::Json)
             })
             .expect("a value");
         builder
             .push(|out| {
                 out.extend_from_slice(b"half");
-                Err::<Tag, ()>(())
+                Err(Error::Cancelled)
             })
             .expect_err("a failure");
         builder
             .push(|out| {
-                Ok::<_, ()>({
-                    out.push(b'2');
-                    Tag::Json
-                })
+                out.push(b'2');
+                Ok(Tag::Json)
             })
             .expect("a value");
-        assert_eq!(builder.finish().bytes, b"[1,2]");
+        assert_eq!(builder.finish().expect("there is memory").bytes, b"[1,2]");
+    }
+
+    #[test]
+    fn a_value_that_no_memory_is_left_for_leaves_those_before_it() {
+        let mut builder = FrameBuilder::new();
+        let write = |bytes: &'static [u8], tag| {
+            move |out: &mut Vec<u8>| {
+                out.extend_from_slice(bytes);
+                Ok(tag)
+            }
+        };
+        builder.push(write(b"7", Tag::Json)).expect("a value");
+        builder.push(write(b"text", Tag::Text)).expect("a value");
+        let refused = builder.push(|out| try_resize(out, usize::MAX / 2, 0).map(|()| Tag::Bytes));
+        assert_eq!(refused.expect_err("no memory").code(), "ERR_CORE_OUT_OF_MEMORY");
+        let frame = builder.finish().expect("there is memory");
+        let values = index_mixed(&frame.bytes, 2).expect("a sound table");
+        assert_eq!(&frame.bytes[values[1].1..values[1].2], b"text");
+    }
+
+    #[test]
+    fn the_newest_value_is_split_off() {
+        let split = |values: &[(Tag, &[u8])]| {
+            let mut builder = builder_of(values);
+            let others = builder.split_last().map(|others| others.finish().expect("there is memory"));
+            (others, builder.finish().expect("there is memory"))
+        };
+        let (others, last) = split(&[(Tag::Json, b"1"), (Tag::Json, b"2"), (Tag::Json, b"[3]")]);
+        assert_eq!((others.expect("two").bytes, last.bytes), (b"[1,2]".to_vec(), b"[[3]]".to_vec()));
+        let (others, last) = split(&[(Tag::Json, b"1"), (Tag::Text, b"abc"), (Tag::Json, b"2")]);
+        let (others, values) =
+            (others.expect("two"), |frame: &Frame| index_mixed(&frame.bytes, frame.count as usize));
+        assert_eq!((others.count, values(&others).expect("a sound table")[1]), (2, (Tag::Text, 24, 27)));
+        assert_eq!(
+            (last.layout, values(&last).expect("a sound table")[0]),
+            (Layout::Mixed, (Tag::Json, 8, 9))
+        );
+        let number = 1.5f64.to_le_bytes();
+        let (others, last) = split(&[(Tag::Text, b"abc"), (Tag::Number, &number)]);
+        assert_eq!((others.expect("one").layout, last.layout), (Layout::Mixed, Layout::Numbers));
+        assert_eq!(last.bytes, number);
+        assert!(split(&[(Tag::Json, b"1")]).0.is_none());
+        assert!(split(&[]).0.is_none());
+    }
+
+    #[test]
+    fn failures_are_as_many_as_there_are_tasks() {
+        let frame = Frame::failures(3, &Error::OutOfMemory { bytes: 5 }).expect("there is memory");
+        let values = index_mixed(&frame.bytes, 3).expect("a sound table");
+        assert!(values.iter().all(|&(tag, from, to)| {
+            tag == Tag::Error && frame.bytes[from..to].starts_with(br#"{"code":"ERR_CORE_OUT_OF_MEMORY""#)
+        }));
     }
 
     #[test]

@@ -18,12 +18,14 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use noizylab_lockfree::CompletionList;
 use parking_lot::Mutex;
 
 use super::frame::{Frame, align8};
+use crate::error::Error;
+use crate::payload::Tag;
 
 /// Length of a record's header on the wire, in bytes.
 pub const HEADER: usize = 32;
@@ -100,7 +102,8 @@ impl Record {
         HEADER + align8(self.frame.bytes.len())
     }
 
-    fn write(&self, out: &mut [u8]) {
+    /// Writes the record's header: so much of the beginning of `out`.
+    pub fn write_header(&self, out: &mut [u8]) {
         let bytes = &self.frame.bytes;
         out[0..4].copy_from_slice(&self.channel.to_le_bytes());
         out[4..8].copy_from_slice(&(self.kind as u32).to_le_bytes());
@@ -110,7 +113,29 @@ impl Record {
         out[24..28].copy_from_slice(&(self.frame.layout as u32).to_le_bytes());
         let length = u32::try_from(bytes.len()).expect("a frame is shorter than 4 GiB");
         out[28..32].copy_from_slice(&length.to_le_bytes());
+    }
+
+    fn write(&self, out: &mut [u8]) {
+        self.write_header(out);
+        let bytes = &self.frame.bytes;
         out[HEADER..HEADER + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// What the face is told in place of this record where there is no memory for it there. `None`: it cannot do without.
+    fn refused(&self) -> Option<Self> {
+        let error = || {
+            Frame::single(
+                Tag::Error,
+                Error::OutOfMemory { bytes: self.frame.bytes.len() }.to_json().as_bytes(),
+            )
+        };
+        let (kind, frame) = match self.kind {
+            RecordKind::Results | RecordKind::Failed => (RecordKind::Failed, error()),
+            RecordKind::Flight => (RecordKind::Flight, error()),
+            RecordKind::BrokerFrame => (RecordKind::BrokerGone, Frame::empty()),
+            _ => return None,
+        };
+        Some(Self { frame, group: self.group, ..Self::notice(self.channel, kind, self.index, self.count) })
     }
 }
 
@@ -182,19 +207,12 @@ impl Outbox {
         if self.closed.load(Ordering::Acquire) {
             return;
         }
-        let has_credit = record.credit.is_some();
         let owes_wake = self.fresh.push(record);
-        if has_credit {
-            // It may have been closed meanwhile. Either the closing finds the record, or this finds it closed: so the credit
-            // goes back, and does not wait for the last who holds the outbox. Without credit a record is memory and nothing else.
-            fence(Ordering::SeqCst);
-            if self.closed.load(Ordering::Relaxed) {
-                drop(self.fresh.drain(false));
-                return;
-            }
-        }
-        self.mail.0.fetch_add(1, Ordering::Release);
-        if owes_wake {
+        self.mail.0.fetch_add(1, Ordering::SeqCst);
+        // Closed between the first look and the push: either this look sees it, or `close` sees the record.
+        if self.closed.load(Ordering::SeqCst) {
+            drop(self.fresh.drain(false));
+        } else if owes_wake {
             self.wake.wake();
         }
     }
@@ -238,10 +256,30 @@ impl Outbox {
         Drain::Written(written)
     }
 
+    /// Takes the next record out of what the last drain has left: its frame is too large to be copied.
+    pub fn take_next(&self) -> Option<Record> {
+        self.taken.lock().records.pop_front()
+    }
+
+    /// Puts a record that was taken out back.
+    pub fn put_back(&self, record: Record) {
+        self.taken.lock().records.push_front(record);
+    }
+
+    /// The face has no memory for the next record: it becomes one that says so. `false`: the face cannot do without, and is to try again later.
+    pub fn refuse_next(&self) -> bool {
+        let mut taken = self.taken.lock();
+        let Some(next) = taken.records.front_mut() else { return true };
+        let Some(refused) = next.refused() else { return false };
+        *next = refused;
+        true
+    }
+
     /// The isolate is gone: drops what waits and all that will come.
     pub fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        fence(Ordering::SeqCst); // see `send`
+        self.closed.store(true, Ordering::SeqCst);
+        // Whoever had counted its record before saw an open outbox: what it has pushed is seen below.
+        self.mail.0.load(Ordering::SeqCst);
         let mut taken = self.taken.lock();
         taken.records.clear();
         taken.polls = false;
@@ -298,6 +336,26 @@ mod tests {
         assert_eq!(outbox.drain_into(&mut buffer), Drain::Needs(136));
         assert_eq!(outbox.drain_into(&mut [0; 136]), Drain::Written(136));
         assert_eq!(outbox.drain_into(&mut buffer), Drain::Written(0));
+    }
+
+    #[test]
+    fn a_large_record_is_taken_as_it_is_or_becomes_one_that_says_why_not() {
+        let (outbox, _) = outbox();
+        outbox.send(result(&[b' '; 100]));
+        outbox.send(Record::notice(7, RecordKind::ActorPost, 1, 0));
+        assert_eq!(outbox.drain_into(&mut []), Drain::Needs(136));
+        let record = outbox.take_next().expect("the first");
+        assert_eq!(record.frame.bytes.len(), 100);
+        outbox.put_back(record);
+        assert!(outbox.refuse_next());
+        let refused = outbox.take_next().expect("the first");
+        assert_eq!(
+            (refused.kind, refused.group, refused.index, refused.count),
+            (RecordKind::Failed, 9, 1, 1)
+        );
+        assert!(refused.frame.bytes[8..].starts_with(br#"{"code":"ERR_CORE_OUT_OF_MEMORY""#));
+        assert!(!outbox.refuse_next());
+        assert!(outbox.has_mail());
     }
 
     #[test]

@@ -23,6 +23,8 @@ use super::session::Mailbox;
 use super::store::Store;
 use super::watches::{Change, OnTheWay, Watch};
 use super::wire::{HEADER, Header, answer, tag};
+use crate::error::Error;
+use crate::reserve::try_shared;
 
 /// Longest time to live, in milliseconds: 34 years. Beyond, times would be too coarse to tell two of them apart.
 const LONGEST_TTL: f64 = (1u64 << 40) as f64;
@@ -411,7 +413,7 @@ impl State {
             return;
         }
         let Self { watches, sessions, store, .. } = self;
-        let mut event: Option<Arc<[u8]>> = None;
+        let mut event: Option<Result<Arc<[u8]>, Error>> = None;
         let mut told = HashSet::new();
         watches.retain(|watch| {
             if !watch.sees(key) {
@@ -419,15 +421,22 @@ impl State {
             }
             let Asker { session: id, request } = watch.asker;
             let Some(session) = sessions.get_mut(&id) else { return false };
-            let body = event
-                .get_or_insert_with(|| [key, &[change as u8], &ttl.to_le_bytes(), value].concat().into());
-            // One who watches twice holds the body once.
-            let counted = HEADER + if told.insert(id) { body.len() } else { 0 };
-            let Some(credit) = watch.credit(counted) else {
-                let word = Refusal::WatchOverflow.word().as_bytes();
-                session.pending.remove(&request);
-                session.deliver(request, answer::END, tag::TEXT, &word.into(), true);
-                return false;
+            let parts = [key, &[change as u8], &ttl.to_le_bytes(), value];
+            let sent = match event.get_or_insert_with(|| try_shared(&parts)) {
+                Err(_) => Err(Refusal::OutOfMemory),
+                Ok(body) => {
+                    // One who watches twice holds the body once.
+                    let counted = HEADER + if told.insert(id) { body.len() } else { 0 };
+                    watch.credit(counted).map(|credit| (body, credit)).ok_or(Refusal::WatchOverflow)
+                }
+            };
+            let (body, credit) = match sent {
+                Ok(sent) => sent,
+                Err(refusal) => {
+                    session.pending.remove(&request);
+                    session.deliver(request, answer::END, tag::TEXT, &refusal.word().as_bytes().into(), true);
+                    return false;
+                }
             };
             let head = Header {
                 length: body.len() as u32,

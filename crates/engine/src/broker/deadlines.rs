@@ -6,6 +6,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::error::Error;
+
 /// Fewer void deadlines are not worth a sweep.
 const FEW: usize = 1024;
 
@@ -23,6 +25,15 @@ impl<T: Ord> Default for Deadlines<T> {
 }
 
 impl<T: Ord> Deadlines<T> {
+    /// Makes room for one more.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn reserve(&mut self) -> Result<(), Error> {
+        let bytes = (self.heap.len() + 1) * size_of::<(u64, T)>();
+        self.heap.try_reserve(1).map_err(|_| Error::OutOfMemory { bytes })
+    }
+
     /// `who` is due at `time`. `count`: how many wait in truth; `is_true` says whether one of the heap is still so.
     pub fn push(&mut self, time: f64, who: T, count: usize, is_true: impl Fn(f64, &T) -> bool) {
         if self.heap.len() > 2 * count + FEW {

@@ -1,5 +1,8 @@
 //! The items by number, in chunks: growing moves nothing, and no room is wasted that the last chunk does not need.
 
+use crate::error::Error;
+use crate::reserve;
+
 /// Items of a chunk.
 const CHUNK: usize = 1024;
 
@@ -25,12 +28,15 @@ pub(super) struct Item {
 
 impl Item {
     /// Copies key and value. The key is of at most 65,535 bytes.
-    pub fn new(key: &[u8], value: &[u8], tag: u8) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new(key: &[u8], value: &[u8], tag: u8) -> Result<Self, Error> {
         let length = u16::try_from(key.len()).expect("keys are checked where they come in");
-        let mut bytes = Vec::with_capacity(key.len() + value.len());
+        let mut bytes = reserve::try_with_capacity(key.len() + value.len())?;
         bytes.extend_from_slice(key);
         bytes.extend_from_slice(value);
-        Self {
+        Ok(Self {
             bytes: bytes.into_boxed_slice(),
             key: length,
             tag,
@@ -39,7 +45,7 @@ impl Item {
             queued: 0.0,
             ttl: 0.0,
             order: 0,
-        }
+        })
     }
 
     /// The key.
@@ -94,7 +100,19 @@ impl Items {
         self.chunks.get_mut(number as usize / CHUNK)?.get_mut(number as usize % CHUNK)?.as_mut()
     }
 
-    /// Takes an item in and returns its number.
+    /// Makes room for one more item.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn reserve(&mut self) -> Result<(), Error> {
+        if self.free.is_empty() && self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            reserve::try_reserve(&mut self.chunks, 1)?;
+            self.chunks.push(reserve::try_with_capacity(CHUNK)?);
+        }
+        Ok(())
+    }
+
+    /// Takes an item in and returns its number. Room for it was made.
     pub fn insert(&mut self, item: Item) -> u32 {
         self.count += 1;
         if let Some(number) = self.free.pop() {
@@ -102,7 +120,7 @@ impl Items {
             return number;
         }
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
+            self.chunks.push(Vec::new());
         }
         let number = self.end();
         if let Some(chunk) = self.chunks.last_mut() {
@@ -137,14 +155,18 @@ mod tests {
         assert!(size_of::<Option<Item>>() <= 56);
     }
 
+    fn item(key: &[u8], value: &[u8]) -> Item {
+        Item::new(key, value, 3).expect("there is memory")
+    }
+
     #[test]
     fn numbers_are_used_again() {
         let mut items = Items::default();
-        let numbers: Vec<u32> = (0..3000).map(|_| items.insert(Item::new(b"key", b"value", 3))).collect();
+        let numbers: Vec<u32> = (0..3000).map(|_| items.insert(item(b"key", b"value"))).collect();
         assert_eq!(numbers, (0..3000).collect::<Vec<u32>>());
         assert_eq!(items.remove(7).map(|item| item.value().to_vec()), Some(b"value".to_vec()));
         assert!(items.remove(7).is_none());
-        assert_eq!(items.insert(Item::new(b"", b"x", 4)), 7);
+        assert_eq!(items.insert(item(b"", b"x")), 7);
         assert_eq!((items.len(), items.end()), (3000, 3000));
     }
 }

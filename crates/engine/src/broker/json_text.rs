@@ -6,16 +6,19 @@
 
 use serde::de::IgnoredAny;
 
+use crate::reserve::try_with_capacity;
+
 const HEX: &[u8; 16] = b"0123456789abcdef";
 const HIGH_SURROGATES: std::ops::RangeInclusive<u32> = 0xd800..=0xdbff;
 const LOW_SURROGATES: std::ops::RangeInclusive<u32> = 0xdc00..=0xdfff;
 
-/// The string that a JSON string in UTF-8, quotes included, stands for, as WTF-8. `None` where `raw` is something else.
+/// The string that a JSON string in UTF-8, quotes included, stands for, as WTF-8. `None` where `raw` is something else,
+/// or there is no memory for it.
 pub fn decode_string(raw: &[u8]) -> Option<Vec<u8>> {
     let [b'"', inner @ .., b'"'] = raw else { return None };
     std::str::from_utf8(inner).ok()?;
     let mut rest = inner;
-    let mut out = Vec::with_capacity(inner.len());
+    let mut out = try_with_capacity(inner.len()).ok()?;
     loop {
         let escape = memchr::memchr(b'\\', rest);
         let (plain, tail) = rest.split_at(escape.unwrap_or(rest.len()));

@@ -12,7 +12,7 @@ use super::refusal::Refusal;
 use super::report;
 use super::session::Session;
 use super::store::{Store, Value};
-use super::values::{LONGEST_KEY, number_key, write_json, write_key};
+use super::values::{LONGEST_KEY, number_key, reserve_json, write_json, write_key};
 use super::wire::tag;
 
 /// Items that a list looks at before it lets others at the store.
@@ -117,6 +117,7 @@ impl Session {
             if refresh {
                 Store::refresh(item, now);
             }
+            reserve_json(out, Value { tag: item.tag, bytes: item.value() })?;
             out.extend_from_slice(br#"{"ok":true,"#);
             let compressed = if item.tag == tag::NONE {
                 false

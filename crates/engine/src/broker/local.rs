@@ -8,6 +8,7 @@ use super::session::{Credit, Mailbox, Session};
 use super::wire::{HEADER, Header};
 use crate::bridge::{Frame, Layout, Outbox, Record, RecordKind};
 use crate::error::Error;
+use crate::reserve::try_reserve_exact;
 
 /// Memory of answers that is kept for the next one.
 const KEPT: usize = 64 << 10;
@@ -28,7 +29,15 @@ struct Isolate {
 
 impl Mailbox for Isolate {
     fn deliver(&self, head: [u8; HEADER], body: Arc<[u8]>, credit: Option<Credit>) {
-        let frame = Frame { layout: Layout::Mixed, count: 1, bytes: [&head[..], &body].concat() };
+        let mut bytes = Vec::new();
+        if try_reserve_exact(&mut bytes, HEADER + body.len()).is_err() {
+            // Without it the client would wait for ever: it is to ask anew.
+            self.gone();
+            return;
+        }
+        bytes.extend_from_slice(&head);
+        bytes.extend_from_slice(&body);
+        let frame = Frame { layout: Layout::Mixed, count: 1, bytes };
         let record = Record::notice(self.channel, RecordKind::BrokerFrame, 0, 1);
         self.outbox.send(Record { frame, credit, ..record });
     }

@@ -1,5 +1,7 @@
 //! Every way in which the broker refuses a request, by the word that travels. `docs/broker-protocol.md` has the table.
 
+use crate::error::Error;
+
 /// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -34,11 +36,19 @@ pub enum Refusal {
     AuthFailed,
     Draining,
     RequestTimeout,
+    OutOfMemory,
+}
+
+impl From<Error> for Refusal {
+    /// What the reservation of memory refuses.
+    fn from(_: Error) -> Self {
+        Self::OutOfMemory
+    }
 }
 
 impl Refusal {
     /// Number of refusals, for tables by refusal.
-    pub const COUNT: usize = Self::RequestTimeout as usize + 1;
+    pub const COUNT: usize = Self::OutOfMemory as usize + 1;
 
     /// The words of all, in their order.
     pub fn words() -> impl Iterator<Item = &'static str> {
@@ -77,6 +87,7 @@ impl Refusal {
             Self::AuthFailed => "auth_failed",
             Self::Draining => "draining",
             Self::RequestTimeout => "request_timeout",
+            Self::OutOfMemory => "out_of_memory",
         }
     }
 }
@@ -111,4 +122,5 @@ const ALL: [Refusal; Refusal::COUNT] = [
     Refusal::AuthFailed,
     Refusal::Draining,
     Refusal::RequestTimeout,
+    Refusal::OutOfMemory,
 ];

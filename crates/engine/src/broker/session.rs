@@ -22,6 +22,7 @@ use super::store::{Store, Value};
 use super::values::{LONGEST_KEY, check_key};
 use super::watches::{Change, OnTheWay, Watch};
 use super::wire::{HEADER, Header, Reader, answer, kind, tag, write_answer, write_flag, write_refusal};
+use crate::reserve::{try_reserve, try_shared};
 
 /// Dropped when what it hangs on has been handed over (or never can be).
 pub type Credit = Box<dyn Any + Send>;
@@ -249,6 +250,7 @@ impl Session {
                 if refresh {
                     Store::refresh(item, now);
                 }
+                try_reserve(&mut values, 5 + item.value().len())?;
                 values.push(item.tag);
                 values.extend_from_slice(&(item.value().len() as u32).to_le_bytes());
                 values.extend_from_slice(item.value());
@@ -378,7 +380,7 @@ impl Session {
             match (state.leases.lease(now, wanted, self.core.most_leases()), ticket) {
                 (Err(Refusal::PoolExhausted), Some((request, wait))) => {
                     self.await_lease(state, now, Waiter { wanted: wanted.clone(), request }, wait)?;
-                    Ok(None)
+                    Ok::<_, Refusal>(None)
                 }
                 (outcome, _) => {
                     let value = outcome?;
@@ -425,7 +427,7 @@ impl Session {
             {
                 session.owned.remove(worker);
             }
-            Ok(released)
+            Ok::<_, Refusal>(released)
         })?;
         self.core.log(
             Level::Debug,
@@ -492,7 +494,12 @@ impl Session {
                 Ok(()) if value.tag == tag::ERROR => (answer::ERROR, value.tag, value.bytes),
                 Ok(()) => (answer::OK, value.tag, value.bytes),
             };
-            state.answer_all(landed.waiters, kind, tag, &body.into());
+            match try_shared(&[body]) {
+                Ok(body) => state.answer_all(landed.waiters, kind, tag, &body),
+                Err(_) => {
+                    landed.waiters.into_iter().for_each(|waiter| state.refuse(waiter, Refusal::OutOfMemory))
+                }
+            }
             stored
         })?;
         write_answer(out, header.id, answer::OK, tag::NONE, &[]);

@@ -17,6 +17,7 @@ use hashbrown::HashTable;
 use super::deadlines::Deadlines;
 use super::items::{Item, Items};
 use super::refusal::Refusal;
+use crate::error::Error;
 
 const SEGMENTS: usize = 256;
 /// So many expired items are kept until the sweep in any case.
@@ -114,7 +115,7 @@ impl Store {
     }
 
     /// Stores a value that expires `ttl` milliseconds from now. Where there are `most` items, a new key is refused with
-    /// [`Refusal::MaxItems`].
+    /// [`Refusal::MaxItems`]; where there is no memory for it, it is refused with [`Refusal::OutOfMemory`], and what was there stays.
     pub fn set(
         &mut self,
         now: f64,
@@ -124,7 +125,7 @@ impl Store {
         most: u64,
     ) -> Result<(), Refusal> {
         let hash = self.hasher.hash_one(key);
-        let mut item = Item::new(key, value.bytes, value.tag);
+        let mut item = Item::new(key, value.bytes, value.tag)?;
         (item.expires, item.ttl) = (now + ttl, ttl);
         if let Some(number) = self.find(hash, key) {
             if self.items.get(number).is_some_and(|item| item.expires > now) {
@@ -134,6 +135,7 @@ impl Store {
             self.drop_item(hash, number);
         }
         self.make_room(now, 1, most)?;
+        self.reserve(hash)?;
         self.last_order += 1;
         item.order = self.last_order;
         self.insert(hash, item);
@@ -223,6 +225,16 @@ impl Store {
         let items = &self.items;
         let is_it = |&number: &u32| items.get(number).is_some_and(|item| item.key() == key);
         self.index[segment(hash)].find(hash, is_it).copied()
+    }
+
+    /// Makes memory for one more item of this hash.
+    fn reserve(&mut self, hash: u64) -> Result<(), Error> {
+        self.items.reserve()?;
+        self.deadlines.reserve()?;
+        let (items, hasher, index) = (&self.items, &self.hasher, &mut self.index[segment(hash)]);
+        let rehash = |&number: &u32| items.get(number).map_or(0, |item| hasher.hash_one(item.key()));
+        let bytes = (index.len() + 1) * size_of::<u32>();
+        index.try_reserve(1, rehash).map_err(|_| Error::OutOfMemory { bytes })
     }
 
     fn insert(&mut self, hash: u64, mut item: Item) {

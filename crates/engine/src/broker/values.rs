@@ -10,6 +10,7 @@ use super::json_text::write_string;
 use super::refusal::Refusal;
 use super::store::Value;
 use super::wire::tag;
+use crate::reserve::try_reserve;
 
 /// Longest key, and longest name of a worker, in bytes.
 pub(super) const LONGEST_KEY: usize = u16::MAX as usize;
@@ -17,6 +18,10 @@ pub(super) const LONGEST_KEY: usize = u16::MAX as usize;
 const MOST_UNPACKED: u64 = 256 << 20;
 /// Compressed values from this length on are unpacked where they hold nobody up.
 const LONG: usize = 4 << 10;
+/// Values from this length on are no small matter.
+const LARGE: usize = 1 << 20;
+/// What stands beside a value in an answer, and more.
+const BESIDE: usize = 256;
 /// The first byte of a key that is a number, and not a string: no string begins with it.
 const NUMBER: u8 = 0xff;
 
@@ -78,6 +83,20 @@ pub(super) fn number_key(number: f64) -> Vec<u8> {
 /// Appends a key as a JSON string.
 pub(super) fn write_key(out: &mut Vec<u8>, key: &[u8]) {
     write_string(out, key.strip_prefix(&[NUMBER]).unwrap_or(key));
+}
+
+/// Makes room for a large value as JSON. Smaller ones are no more than what a connection holds anyway.
+pub(super) fn reserve_json(out: &mut Vec<u8>, Value { tag, bytes }: Value<'_>) -> Result<(), Refusal> {
+    if bytes.len() < LARGE {
+        return Ok(());
+    }
+    let most = match tag {
+        // Each byte as \u00xx, or as a number and a comma.
+        tag::TEXT | tag::BASE64 => 6,
+        tag::BYTES => 4,
+        _ => 2,
+    };
+    Ok(try_reserve(out, bytes.len().saturating_mul(most).saturating_add(BESIDE))?)
 }
 
 /// Appends a value as JSON, as the protocol of lines shows it; whether it is compressed.

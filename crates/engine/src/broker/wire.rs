@@ -1,6 +1,7 @@
 //! Frames: the broker's own protocol, as drawn in `docs/broker-protocol.md`. `ts/broker/frames.ts` is its other end.
 
 use super::refusal::Refusal;
+use crate::reserve;
 
 /// Length of a frame's header, in bytes.
 pub const HEADER: usize = 12;
@@ -95,10 +96,16 @@ impl Header {
     }
 }
 
-/// Appends an answer whose body is made of `parts`. Bodies are shorter than 4 GiB: requests and stored values are bounded far below.
+/// Appends an answer whose body is made of `parts`. Bodies are shorter than 4 GiB: requests and stored values are bounded far below. Where
+/// there is no memory for it, the request is refused.
 pub fn write_answer(out: &mut Vec<u8>, id: u32, kind: u8, tag: u8, parts: &[&[u8]]) {
     let length = u32::try_from(parts.iter().map(|part| part.len()).sum::<usize>()).unwrap_or(u32::MAX);
-    out.reserve(HEADER + length as usize);
+    if reserve::try_reserve(out, HEADER + length as usize).is_err() {
+        let word = Refusal::OutOfMemory.word().as_bytes();
+        Header { length: word.len() as u32, id, kind: answer::ERROR, tag: tag::TEXT, key: 0 }.write(out);
+        out.extend_from_slice(word);
+        return;
+    }
     Header { length, id, kind, tag, key: 0 }.write(out);
     for part in parts {
         out.extend_from_slice(part);

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::payload::Scalar;
+use crate::reserve::try_with_capacity;
 
 /// Bytes that begin at a multiple of eight.
 #[derive(Debug, Default)]
@@ -16,9 +17,7 @@ impl Aligned {
     /// # Errors
     /// [`Error::OutOfMemory`] where the system has no more.
     pub fn with_capacity(bytes: usize) -> Result<Self, Error> {
-        let mut words = Vec::new();
-        words.try_reserve_exact(bytes.div_ceil(8)).map_err(|_| Error::OutOfMemory { bytes })?;
-        Ok(Self { words, bytes: 0 })
+        Ok(Self { words: try_with_capacity(bytes.div_ceil(8))?, bytes: 0 })
     }
 
     /// Appends what lies at `from`.

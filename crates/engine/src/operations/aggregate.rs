@@ -17,7 +17,7 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
         Input::Json(json) if is_list(json) => Numbers::List(List::Json(json)),
         Input::Numbers(values) => Numbers::List(List::Numbers(values)),
         Input::View(view) => Numbers::view(OPERATION, view, &input)?,
-        _ => return Ok(echo::run(input, out)),
+        _ => return echo::run(input, out),
     };
     let (sum, _) = total(OPERATION, numbers, cancel)?;
     Ok(number(sum, out))

@@ -10,6 +10,7 @@ use super::list::push_number;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::payload::{Input, Tag};
+use crate::reserve::{try_extend, try_push, try_push_json};
 
 const OPERATION: Operation = Operation::Compute;
 const DEFAULT_ITERATIONS: f64 = 1000.0;
@@ -33,13 +34,11 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
     }
     match input {
         Input::Number(value) => push_number(value, out),
-        Input::Json(json) => out.extend_from_slice(json.as_bytes()),
-        Input::Text(text) => {
-            serde_json::to_writer(&mut *out, text).expect("writing to memory cannot fail");
-        }
+        Input::Json(json) => try_extend(out, json.as_bytes())?,
+        Input::Text(text) => try_push_json(out, text)?,
         _ => {}
     }
-    out.push(b'}');
+    try_push(out, b'}')?;
     Ok(Tag::Json)
 }
 

@@ -5,6 +5,8 @@ use std::cell::Cell;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
+use crate::error::Error;
+
 const WINDOW_BITS: u8 = 15;
 const SCRATCH_LENGTH: usize = 64 * 1024;
 
@@ -40,26 +42,37 @@ impl Deflater {
     }
 
     /// Compresses the next bytes; `each` gets what comes out meanwhile.
-    pub(super) fn feed(&mut self, mut input: &[u8], mut each: impl FnMut(&[u8])) {
+    pub(super) fn feed(
+        &mut self,
+        mut input: &[u8],
+        mut each: impl FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         while !input.is_empty() {
-            let (taken, _) = self.step(input, FlushCompress::None, &mut each);
+            let (taken, _) = self.step(input, FlushCompress::None, &mut each)?;
             input = &input[taken..];
         }
+        Ok(())
     }
 
     /// Ends the stream.
-    pub(super) fn finish(&mut self, mut each: impl FnMut(&[u8])) {
-        while self.step(&[], FlushCompress::Finish, &mut each).1 != Status::StreamEnd {}
+    pub(super) fn finish(&mut self, mut each: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+        while self.step(&[], FlushCompress::Finish, &mut each)?.1 != Status::StreamEnd {}
+        Ok(())
     }
 
-    fn step(&mut self, input: &[u8], flush: FlushCompress, each: &mut impl FnMut(&[u8])) -> (usize, Status) {
+    fn step(
+        &mut self,
+        input: &[u8],
+        flush: FlushCompress,
+        each: &mut impl FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<(usize, Status), Error> {
         let (read, written) = (self.compress.total_in(), self.compress.total_out());
         let status = self
             .compress
             .compress(input, &mut self.scratch, flush)
             .expect("a compressor with room for output has no way to fail");
         let written = (self.compress.total_out() - written) as usize;
-        each(&self.scratch[..written]);
-        ((self.compress.total_in() - read) as usize, status)
+        each(&self.scratch[..written])?;
+        Ok(((self.compress.total_in() - read) as usize, status))
     }
 }

@@ -36,16 +36,17 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
     let mut lines = LineCount::default();
     let (mut size, mut gzip_size) = (0, 0);
     Deflater::with(DEFAULT_LEVEL, |deflater| {
-        let mut count = |part: &[u8]| gzip_size += part.len() as u64;
+        let mut count = |part: &[u8]| {
+            gzip_size += part.len() as u64;
+            Ok(())
+        };
         file::for_each_block(&path, cancel, |block| {
             size += block.len() as u64;
             digest.update(block);
             lines.add(block);
-            deflater.feed(block, &mut count);
-            Ok(())
+            deflater.feed(block, &mut count)
         })?;
-        deflater.finish(&mut count);
-        Ok::<_, Error>(())
+        deflater.finish(&mut count)
     })?;
 
     let sha256 = hex_digits(&digest.finish()).map(char::from).collect();

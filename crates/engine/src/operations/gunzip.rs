@@ -12,6 +12,7 @@ use super::source::Source;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::payload::{Input, Tag};
+use crate::reserve::try_extend;
 
 const OPERATION: Operation = Operation::Gunzip;
 const DEFAULT_MAX_OUTPUT: u64 = 1 << 30;
@@ -84,7 +85,7 @@ impl Inflater {
             if self.written > self.limit {
                 return Err(Error::TooLarge { operation: OPERATION.name(), limit: self.limit });
             }
-            out.extend_from_slice(&self.scratch[..written]);
+            try_extend(out, &self.scratch[..written])?;
             if status == Status::StreamEnd {
                 self.place = Place::AfterMember;
                 return Ok(input);

@@ -7,6 +7,7 @@ use super::source::Source;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::payload::{Input, Tag};
+use crate::reserve::try_extend;
 
 const OPERATION: Operation = Operation::Gzip;
 /// Compression level where none is given, zlib's own default.
@@ -21,11 +22,8 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
             as u32,
     };
     Deflater::with(level, |deflater| {
-        source.for_each_block(cancel, |block| {
-            deflater.feed(block, |part| out.extend_from_slice(part));
-            Ok(())
-        })?;
-        deflater.finish(|part| out.extend_from_slice(part));
+        source.for_each_block(cancel, |block| deflater.feed(block, |part| try_extend(out, part)))?;
+        deflater.finish(|part| try_extend(out, part))?;
         Ok(Tag::Bytes)
     })
 }

@@ -18,6 +18,7 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::memory::Elements;
 use crate::payload::{Input, Tag};
+use crate::reserve::try_push_json;
 
 const OPERATION: Operation = Operation::Histogram;
 const DEFAULT_BINS: usize = 10;
@@ -100,7 +101,7 @@ fn count<T: Numeric>(
         above: counts[bins + 1],
         nan: counts[bins + 2],
     };
-    serde_json::to_writer(out, &result).expect("writing to memory cannot fail");
+    try_push_json(out, &result)?;
     Ok(Tag::Json)
 }
 

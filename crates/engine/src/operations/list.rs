@@ -12,9 +12,12 @@ use super::v8_list;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::payload::Tag;
+use crate::reserve::{try_push, try_reserve};
 
 /// Elements between two looks at the cancel flag.
 const STRIDE: usize = 1 << 16;
+/// Bytes of the longest text that [`push_number`] appends, and more.
+pub(super) const LONGEST_NUMBER: usize = 32;
 /// Integers below this are written without a fraction.
 const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
 
@@ -37,12 +40,28 @@ pub(super) fn for_each_number(
     cancel: &Cancel,
     mut each: impl FnMut(f64),
 ) -> Result<usize, Error> {
+    try_for_each_number(operation, list, cancel, |value| {
+        each(value);
+        Ok(())
+    })
+}
+
+/// As [`for_each_number`]; the first error of `each` ends it.
+///
+/// # Errors
+/// As [`for_each_number`], and those of `each`.
+pub(super) fn try_for_each_number(
+    operation: Operation,
+    list: List<'_>,
+    cancel: &Cancel,
+    mut each: impl FnMut(f64) -> Result<(), Error>,
+) -> Result<usize, Error> {
     match list {
         List::Json(json) => for_each_in_json(operation, json, cancel, each),
         List::Numbers(values) => {
             for chunk in values.chunks(STRIDE) {
                 cancel.check()?;
-                chunk.iter().copied().for_each(&mut each);
+                chunk.iter().copied().try_for_each(&mut each)?;
             }
             Ok(values.len())
         }
@@ -53,14 +72,16 @@ fn for_each_in_json(
     operation: Operation,
     json: &str,
     cancel: &Cancel,
-    each: impl FnMut(f64),
+    each: impl FnMut(f64) -> Result<(), Error>,
 ) -> Result<usize, Error> {
-    let mut count = 0;
+    let (mut count, mut refused) = (0, None);
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    let read = deserializer.deserialize_seq(Numbers { count: &mut count, cancel, each });
-    match read.and_then(|()| deserializer.end()) {
-        Ok(()) => Ok(count),
-        Err(_) => {
+    let numbers = Numbers { count: &mut count, refused: &mut refused, cancel, each };
+    let read = deserializer.deserialize_seq(numbers);
+    match (read.and_then(|()| deserializer.end()), refused) {
+        (Ok(()), _) => Ok(count),
+        (Err(_), Some(error)) => Err(error),
+        (Err(_), None) => {
             cancel.check()?;
             Err(refuse_element(operation, json, count))
         }
@@ -74,7 +95,7 @@ pub(super) fn collect_numbers(
     cancel: &Cancel,
 ) -> Result<Vec<f64>, Error> {
     let mut values = Vec::new();
-    for_each_number(operation, list, cancel, |value| values.push(value))?;
+    try_for_each_number(operation, list, cancel, |value| try_push(&mut values, value))?;
     Ok(values)
 }
 
@@ -84,21 +105,22 @@ pub(super) fn push_list(values: &[f64], cancel: &Cancel, out: &mut Vec<u8>) -> R
         v8_list::push(values, cancel, out)?;
         return Ok(Tag::V8);
     }
-    out.push(b'[');
+    try_push(out, b'[')?;
     for (part, chunk) in values.chunks(STRIDE).enumerate() {
         cancel.check()?;
         for (index, value) in chunk.iter().enumerate() {
+            try_reserve(out, LONGEST_NUMBER + 1)?;
             if part > 0 || index > 0 {
                 out.push(b',');
             }
             push_number(*value, out);
         }
     }
-    out.push(b']');
+    try_push(out, b']')?;
     Ok(Tag::Json)
 }
 
-/// Appends a finite number as JSON text that `JSON.parse` reads back as the same number, `-0` included.
+/// Appends a finite number, for which the caller has made room where there is much of it, as JSON text that `JSON.parse` reads back as the same number, `-0` included.
 pub(super) fn push_number(value: f64, out: &mut Vec<u8>) {
     let is_integer = value.fract() == 0.0 && value.abs() < EXACT_INTEGERS;
     let written = if is_integer && !(value == 0.0 && value.is_sign_negative()) {
@@ -119,11 +141,13 @@ fn refuse_element(operation: Operation, json: &str, index: usize) -> Error {
 
 struct Numbers<'c, F> {
     count: &'c mut usize,
+    /// Why `each` has ended it.
+    refused: &'c mut Option<Error>,
     cancel: &'c Cancel,
     each: F,
 }
 
-impl<'de, F: FnMut(f64)> Visitor<'de> for Numbers<'_, F> {
+impl<'de, F: FnMut(f64) -> Result<(), Error>> Visitor<'de> for Numbers<'_, F> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,7 +156,10 @@ impl<'de, F: FnMut(f64)> Visitor<'de> for Numbers<'_, F> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut sequence: A) -> Result<(), A::Error> {
         while let Some(value) = sequence.next_element()? {
-            (self.each)(value);
+            if let Err(error) = (self.each)(value) {
+                *self.refused = Some(error);
+                return Err(A::Error::custom("refused"));
+            }
             *self.count += 1;
             if self.count.is_multiple_of(STRIDE) && self.cancel.is_cancelled() {
                 return Err(A::Error::custom("cancelled"));

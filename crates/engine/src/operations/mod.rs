@@ -158,10 +158,11 @@ impl Operation {
 ///
 /// # Errors
 /// [`Error::InvalidData`] for data or options that the operation does not take, [`Error::CorruptData`] and
-/// [`Error::TooLarge`] from `gunzip`, [`Error::Io`] where a file is read, [`Error::Cancelled`] once `cancel` is set.
+/// [`Error::TooLarge`] from `gunzip`, [`Error::Io`] where a file is read, [`Error::OutOfMemory`] where there is none for a
+/// result or what leads to it, [`Error::Cancelled`] once `cancel` is set.
 pub fn run(operation: Operation, input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
     match operation {
-        Operation::Echo => Ok(echo::run(input, out)),
+        Operation::Echo => echo::run(input, out),
         Operation::Compute => compute::run(input, cancel, out),
         Operation::Transform => transform::run(input, cancel, out),
         Operation::Aggregate => aggregate::run(input, cancel, out),

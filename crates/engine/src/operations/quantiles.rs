@@ -8,13 +8,14 @@
 use super::Operation;
 use super::blocks;
 use super::float_key::FloatKey;
-use super::list::{List, collect_numbers, for_each_number, push_list};
+use super::list::{List, collect_numbers, push_list, try_for_each_number};
 use super::numbers::Numbers;
 use super::order;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::memory::{Elements, View};
 use crate::payload::{Element, Input, Scalar, Tag};
+use crate::reserve::{try_push, try_zeroed};
 
 const OPERATION: Operation = Operation::Quantiles;
 const DEFAULT_Q: [f64; 3] = [0.25, 0.5, 0.75];
@@ -29,7 +30,9 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
         Numbers::View(view) => of_view(view, &q, cancel)?,
         Numbers::List(list) => {
             let mut bits = Vec::new();
-            for_each_number(OPERATION, list, cancel, |value| bits.push(value.to_bits() as i64))?;
+            try_for_each_number(OPERATION, list, cancel, |value| {
+                try_push(&mut bits, value.to_bits() as i64)
+            })?;
             of_doubles(&Elements::from(bits.as_slice()), &q, cancel)?
         }
     };
@@ -70,7 +73,7 @@ fn of_view(view: View<'_>, q: &[f64], cancel: &Cancel) -> Result<Vec<f64>, Error
 
 fn of_integers<K>(elements: &Elements<'_, K>, q: &[f64], cancel: &Cancel) -> Result<Vec<f64>, Error>
 where
-    K: Ord + Scalar + Default + Into<f64>,
+    K: Ord + Scalar + Into<f64>,
 {
     of_keys(elements, |element| element, K::into, q, cancel)
 }
@@ -79,14 +82,14 @@ fn of_doubles(bits: &Elements<'_, i64>, q: &[f64], cancel: &Cancel) -> Result<Ve
     of_keys(bits, |bits| bits.to_key(false), |key| f64::from_bits(key.to_bits(false) as u64), q, cancel)
 }
 
-fn of_keys<K: Ord + Scalar + Default>(
+fn of_keys<K: Ord + Scalar>(
     elements: &Elements<'_, K>,
     to_key: impl Fn(K) -> K + Sync,
     value: impl Fn(K) -> f64,
     q: &[f64],
     cancel: &Cancel,
 ) -> Result<Vec<f64>, Error> {
-    let mut keys = vec![K::default(); elements.len()];
+    let mut keys = try_zeroed(elements.len())?;
     let greatest = blocks::map_into(elements, &mut keys, cancel, |elements, keys| {
         for (key, element) in keys.iter_mut().zip(elements) {
             *key = to_key(*element);

@@ -6,13 +6,14 @@
 use super::Operation;
 use super::blocks;
 use super::float_key::FloatKey;
-use super::list::{for_each_number, push_list};
+use super::list::{push_list, try_for_each_number};
 use super::numbers::Numbers;
 use super::order;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::memory::{Aligned, View};
 use crate::payload::{Element, Input, Scalar, Tag};
+use crate::reserve::{try_extend, try_push};
 
 const OPERATION: Operation = Operation::Sort;
 
@@ -27,8 +28,8 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
         Numbers::View(view) => sort_view(view, descending, cancel, out),
         Numbers::List(list) => {
             let mut keys = Vec::new();
-            for_each_number(OPERATION, list, cancel, |value| {
-                keys.push((value.to_bits() as i64).to_key(descending));
+            try_for_each_number(OPERATION, list, cancel, |value| {
+                try_push(&mut keys, (value.to_bits() as i64).to_key(descending))
             })?;
             order::sort(&mut keys, cancel)?;
             let values: Vec<f64> =
@@ -54,7 +55,7 @@ fn sort_view(view: View<'_>, descending: bool, cancel: &Cancel, out: &mut Vec<u8
     if view.replace(copy.bytes(), cancel)? {
         return Ok(Tag::Same);
     }
-    out.extend_from_slice(copy.bytes());
+    try_extend(out, copy.bytes())?;
     Ok(Tag::Replaced)
 }
 

@@ -14,6 +14,7 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::memory::{Held, View};
 use crate::payload::Input;
+use crate::reserve::{try_extend, try_with_capacity};
 
 /// Bytes between two looks at the cancel flag.
 pub(super) const STRIDE: usize = 1 << 20;
@@ -49,12 +50,12 @@ impl<'a> Source<'a> {
                 }
             }
             Input::Json(json) if json.trim_ascii_start().starts_with('"') => {
-                Ok((Self::Text(string_bytes(json).ok_or_else(refuse)?), [None; N]))
+                Ok((Self::Text(string_bytes(json)?.ok_or_else(refuse)?), [None; N]))
             }
             Input::Json(json) => {
                 let found = fields(json, names).ok_or_else(refuse)?;
                 match (found[0], found[1]) {
-                    (Some(data), None) => Ok((Self::Text(string_bytes(data).ok_or_else(refuse)?), found)),
+                    (Some(data), None) => Ok((Self::Text(string_bytes(data)?.ok_or_else(refuse)?), found)),
                     (None, Some(path)) => Ok((Self::File(string(path).ok_or_else(refuse)?), found)),
                     _ => Err(refuse()),
                 }
@@ -92,10 +93,7 @@ impl<'a> Source<'a> {
             Self::View { view, .. } => Whole::Held(view.hold(cancel)?),
             Self::File(path) => {
                 let mut bytes = Vec::new();
-                file::for_each_block(&path, cancel, |block| {
-                    bytes.extend_from_slice(block);
-                    Ok(())
-                })?;
+                file::for_each_block(&path, cancel, |block| try_extend(&mut bytes, block))?;
                 Whole::Text(bytes.into())
             }
         })
@@ -127,14 +125,21 @@ pub(super) fn string(raw: &str) -> Option<String> {
 }
 
 /// The UTF-8 of a string from its JSON text. A lone surrogate becomes U+FFFD, as it does in `Buffer.from(string)`.
-fn string_bytes(raw: &str) -> Option<Cow<'_, [u8]>> {
-    let mut deserializer = serde_json::Deserializer::from_str(raw);
-    let mut bytes = deserializer.deserialize_bytes(Bytes).ok()?;
-    deserializer.end().ok()?;
-    if std::str::from_utf8(&bytes).is_err() {
-        replace_surrogates(bytes.to_mut());
+fn string_bytes(raw: &str) -> Result<Option<Cow<'_, [u8]>>, Error> {
+    if raw.len() > STRIDE {
+        // What reads it takes up to twice its length as it grows, a copy as much again, and neither can say that there is no memory.
+        drop(try_with_capacity::<u8>(raw.len().saturating_mul(3))?);
     }
-    Some(bytes)
+    let read = || {
+        let mut deserializer = serde_json::Deserializer::from_str(raw);
+        let mut bytes = deserializer.deserialize_bytes(Bytes).ok()?;
+        deserializer.end().ok()?;
+        if std::str::from_utf8(&bytes).is_err() {
+            replace_surrogates(bytes.to_mut());
+        }
+        Some(bytes)
+    };
+    Ok(read())
 }
 
 /// In otherwise valid UTF-8, 0xED is followed by 0xA0 or more only in a surrogate, which is as long as U+FFFD.
@@ -170,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_string_is_its_utf8_and_a_lone_surrogate_is_replaced_as_node_replaces_it() {
-        let bytes = |raw| string_bytes(raw).map(Cow::into_owned);
+        let bytes = |raw| string_bytes(raw).expect("there is memory").map(Cow::into_owned);
         assert_eq!(bytes(r#""aé\n\u0041""#), Some("aé\nA".into()));
         assert_eq!(bytes(r#""\ud83d\ude00""#), Some("😀".into()));
         assert_eq!(bytes(r#""x\ud800y\udfff""#), Some("x\u{fffd}y\u{fffd}".into()));

@@ -5,12 +5,13 @@
 
 use super::Operation;
 use super::echo;
-use super::list::{List, collect_numbers, for_each_number, push_list, push_number};
+use super::list::{LONGEST_NUMBER, List, collect_numbers, push_list, push_number, try_for_each_number};
 use super::numbers::is_list;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::memory::View;
 use crate::payload::{Element, Input, Tag};
+use crate::reserve::{try_push, try_reserve, try_with_capacity};
 
 const OPERATION: Operation = Operation::Transform;
 /// Bytes between two looks at the cancel flag.
@@ -20,43 +21,47 @@ const HEADER_LENGTH: usize = 8;
 pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
     match input {
         Input::Json(json) if is_list(json) => double_json(json, cancel, out),
-        Input::Numbers(values) => push_list(&doubled(values), cancel, out),
+        Input::Numbers(values) => push_list(&doubled(values)?, cancel, out),
         Input::View(view) => double_view(view, cancel, out),
-        _ => Ok(echo::run(input, out)),
+        _ => echo::run(input, out),
     }
 }
 
 fn double_json(json: &str, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
     let start = out.len();
     let mut all_finite = true;
-    out.push(b'[');
-    let count = for_each_number(OPERATION, List::Json(json), cancel, |value| {
+    try_push(out, b'[')?;
+    let count = try_for_each_number(OPERATION, List::Json(json), cancel, |value| {
         let doubled = value * 2.0;
         all_finite &= doubled.is_finite();
+        try_reserve(out, LONGEST_NUMBER + 1)?;
         push_number(doubled, out);
         out.push(b',');
+        Ok(())
     })?;
     if !all_finite {
         out.truncate(start);
         let values = collect_numbers(OPERATION, List::Json(json), cancel)?;
-        return push_list(&doubled(&values), cancel, out);
+        return push_list(&doubled(&values)?, cancel, out);
     }
     if count > 0 {
         out.pop();
     }
-    out.push(b']');
+    try_push(out, b']')?;
     Ok(Tag::Json)
 }
 
-fn doubled(values: &[f64]) -> Vec<f64> {
-    values.iter().map(|value| value * 2.0).collect()
+fn doubled(values: &[f64]) -> Result<Vec<f64>, Error> {
+    let mut doubled = try_with_capacity(values.len())?;
+    doubled.extend(values.iter().map(|value| value * 2.0));
+    Ok(doubled)
 }
 
 fn double_view(view: View<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
     let mut header = [0; HEADER_LENGTH];
     header[0] = view.element() as u8;
     let bytes = view.hold(cancel)?;
-    out.reserve(HEADER_LENGTH + bytes.len());
+    try_reserve(out, HEADER_LENGTH + bytes.len())?;
     out.extend_from_slice(&header);
     for chunk in bytes.chunks(STRIDE) {
         cancel.check()?;

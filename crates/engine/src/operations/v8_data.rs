@@ -7,6 +7,7 @@ use super::v8_reader::{OBJECT, Reader};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::payload::{Input, Tag};
+use crate::reserve::try_extend;
 
 /// What an operation does with such data.
 enum Use {
@@ -57,8 +58,8 @@ pub fn run_v8(operation: Operation, bytes: &[u8], cancel: &Cancel, out: &mut Vec
     };
     let is_array = v8_list::is_array(kind);
     match Use::by(operation) {
-        Use::Any => Ok(hand_back(bytes, out)),
-        Use::ArraysOrAny if !is_array => Ok(hand_back(bytes, out)),
+        Use::Any => hand_back(bytes, out),
+        Use::ArraysOrAny if !is_array => hand_back(bytes, out),
         Use::ArraysOrAny | Use::Numbers if is_array => {
             let values = v8_list::read(operation, &mut reader, cancel)?;
             expect_end(operation, &reader)?;
@@ -73,9 +74,9 @@ pub fn run_v8(operation: Operation, bytes: &[u8], cancel: &Cancel, out: &mut Vec
     }
 }
 
-fn hand_back(bytes: &[u8], out: &mut Vec<u8>) -> Tag {
-    out.extend_from_slice(bytes);
-    Tag::V8
+fn hand_back(bytes: &[u8], out: &mut Vec<u8>) -> Result<Tag, Error> {
+    try_extend(out, bytes)?;
+    Ok(Tag::V8)
 }
 
 fn expect_end(operation: Operation, reader: &Reader<'_>) -> Result<(), Error> {

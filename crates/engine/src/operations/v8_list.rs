@@ -9,11 +9,15 @@ use super::Operation;
 use super::v8_reader::{ARRAY, DOUBLE, END_OF_ARRAY, END_OF_SPARSE_ARRAY, Reader, SPARSE_ARRAY};
 use crate::cancel::Cancel;
 use crate::error::Error;
+use crate::reserve::{try_push, try_reserve, try_with_capacity};
 
 /// Elements between two looks at the cancel flag.
 const STRIDE: usize = 1 << 16;
 /// Bytes of the shortest element.
 const SHORTEST: usize = 2;
+
+/// Bytes before and behind the elements, and more.
+const ENDS: usize = 32;
 
 /// Whether a tag begins an array.
 pub(super) fn is_array(tag: u8) -> bool {
@@ -23,7 +27,7 @@ pub(super) fn is_array(tag: u8) -> bool {
 /// Takes an array of numbers.
 ///
 /// # Errors
-/// [`Error::InvalidData`] naming the first element that is not a number, and [`Error::Cancelled`].
+/// [`Error::InvalidData`] naming the first element that is not a number, [`Error::OutOfMemory`] and [`Error::Cancelled`].
 pub(super) fn read(
     operation: Operation,
     reader: &mut Reader<'_>,
@@ -37,7 +41,7 @@ pub(super) fn read(
     };
     let length = reader.varint().ok_or_else(damaged)?;
     // The length is only what the bytes claim.
-    let mut values = Vec::with_capacity((length as usize).min(reader.left() / SHORTEST));
+    let mut values = try_with_capacity((length as usize).min(reader.left() / SHORTEST))?;
     for index in 0..length as usize {
         if index.is_multiple_of(STRIDE) {
             cancel.check()?;
@@ -49,7 +53,7 @@ pub(super) fn read(
             let found = reader.describe().ok_or_else(damaged)?;
             return Err(operation.refuse_element(&found, index));
         };
-        values.push(value);
+        try_push(&mut values, value)?;
     }
     let end = if is_dense { END_OF_ARRAY } else { END_OF_SPARSE_ARRAY };
     match reader.skip_to_end(end) {
@@ -60,6 +64,7 @@ pub(super) fn read(
 
 /// Appends a dense array of doubles, written as version 13, which every supported Node reads.
 pub(super) fn push(values: &[f64], cancel: &Cancel, out: &mut Vec<u8>) -> Result<(), Error> {
+    try_reserve(out, values.len().saturating_mul(1 + size_of::<f64>()).saturating_add(ENDS))?;
     out.extend_from_slice(&[0xff, 13, ARRAY]);
     push_varint(values.len(), out);
     for chunk in values.chunks(STRIDE) {

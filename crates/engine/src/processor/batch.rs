@@ -25,9 +25,11 @@ use std::time::Duration;
 
 use crate::bridge::Layout;
 use crate::bridge::frame::{align8, index_json, index_mixed};
+use crate::error::Error;
 use crate::memory::{Lent, View};
 use crate::operations::Operation;
 use crate::payload::{Input, Tag};
+use crate::reserve::{try_extend, try_to_vec};
 
 /// First number of a user's operation on the wire.
 const FIRST_HOSTED: u32 = 1 << 16;
@@ -133,25 +135,23 @@ impl Batch {
         self.lent.1.iter().map(Lent::len).sum()
     }
 
-    /// A frame's bytes for the values `from..to`, in the same layout, appended to `out`. `None` if the frame is damaged.
-    pub fn copy_range(&self, from: u32, to: u32, out: &mut Vec<u8>) -> Option<()> {
+    /// A frame's bytes for the values `from..to`, in the same layout, appended to `out`.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if the frame is damaged, [`Error::OutOfMemory`].
+    pub fn copy_range(&self, from: u32, to: u32, out: &mut Vec<u8>) -> Result<(), Error> {
         let (from, to) = (from as usize, to as usize);
-        match self.layout {
-            Layout::Numbers => out.extend_from_slice(self.bytes.get(from * 8..to * 8)?),
-            _ if from == 0 && to == self.count as usize => out.extend_from_slice(&self.bytes),
-            Layout::Json => {
-                let values = self.index()?.get(from..to)?;
-                out.push(b'[');
-                out.extend_from_slice(&self.bytes[values.first()?.1..values.last()?.2]);
-                out.push(b']');
-            }
-            Layout::Mixed => {
-                let values = self.index()?.get(from..to)?;
-                out.extend_from_slice(&self.bytes[from * 8..to * 8]);
-                out.extend_from_slice(&self.bytes[values.first()?.1..values.last()?.2]);
-            }
-        }
-        Some(())
+        let values = || {
+            let values = self.index()?.get(from..to)?;
+            self.bytes.get(values.first()?.1..values.last()?.2)
+        };
+        let parts: [Option<&[u8]>; 3] = match self.layout {
+            Layout::Numbers => [Some(&[]), self.bytes.get(from * 8..to * 8), Some(&[])],
+            _ if from == 0 && to == self.count as usize => [Some(&[]), Some(&self.bytes), Some(&[])],
+            Layout::Json => [Some(b"["), values(), Some(b"]")],
+            Layout::Mixed => [self.bytes.get(from * 8..to * 8), values(), Some(&[])],
+        };
+        parts.into_iter().try_for_each(|part| try_extend(out, part.ok_or(Error::Unreadable)?))
     }
 }
 
@@ -168,8 +168,9 @@ pub(crate) struct Submitted {
     pub batch: Batch,
 }
 
-/// Reads a submission; `lent` are the arrays that it names. `None` if it is damaged.
-pub(crate) fn parse(mut wire: &[u8], lent: Vec<Lent>) -> Option<Vec<Submitted>> {
+/// Reads a submission; `lent` are the arrays that it names. `None` if it is damaged; the error is
+/// [`Error::OutOfMemory`].
+pub(crate) fn parse(mut wire: &[u8], lent: Vec<Lent>) -> Option<Result<Vec<Submitted>, Error>> {
     let arrays_in_all = lent.len();
     let mut lent = lent.into_iter();
     let mut segments = Vec::new();
@@ -190,6 +191,10 @@ pub(crate) fn parse(mut wire: &[u8], lent: Vec<Lent>) -> Option<Vec<Submitted>> 
             return None;
         }
         let own = lent.by_ref().take(arrays).collect();
+        let bytes = match try_to_vec(rest.get(..length)?) {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(Err(error)),
+        };
         segments.push(Submitted {
             target,
             group: f64_at(16) as u64,
@@ -203,12 +208,12 @@ pub(crate) fn parse(mut wire: &[u8], lent: Vec<Lent>) -> Option<Vec<Submitted>> 
             batch: Batch {
                 layout: Layout::from_u32(u32_at(4))?,
                 count: u32_at(8),
-                bytes: rest.get(..length)?.to_vec(),
+                bytes,
                 index: OnceLock::new(),
                 lent: (first, own),
             },
         });
         wire = rest.get(align8(length)..)?;
     }
-    Some(segments)
+    Some(Ok(segments))
 }

@@ -25,9 +25,14 @@ use super::queue::{Queue, Segment};
 use super::state::{HostWords, Running};
 use crate::bridge::frame::align8;
 use crate::bridge::{Frame, Layout, Outbox};
+use crate::error::Error;
+use crate::reserve;
 
 /// Index of the control word that tells which task of its chunk a host is at.
 pub const WORD_PROGRESS: usize = 0;
+
+/// Length of a segment's header on the wire, in bytes.
+const SEGMENT_HEADER: usize = 32;
 
 /// One worker isolate, as the scheduler sees it.
 pub(crate) struct Host {
@@ -57,29 +62,35 @@ impl Host {
     }
 }
 
-/// Writes a chunk for a host. `Err`: the segment at this position is damaged.
-pub(crate) fn write_chunk(number: u64, chunk: &[Segment]) -> Result<Vec<u8>, usize> {
+/// Writes a chunk for a host. `Err`: the segment at this position is damaged, or there is no memory for it.
+pub(crate) fn write_chunk(number: u64, chunk: &[Segment]) -> Result<Vec<u8>, (usize, Error)> {
     let mut out = Vec::new();
     out.extend_from_slice(&(number as f64).to_le_bytes());
     out.extend_from_slice(&(chunk.len() as u32).to_le_bytes());
     out.extend_from_slice(&[0; 4]);
     for (position, segment) in chunk.iter().enumerate() {
-        let Target::Hosted(operation) = segment.target else { return Err(position) };
-        let header = out.len();
-        out.extend_from_slice(&operation.to_le_bytes());
-        out.extend_from_slice(&segment.len().to_le_bytes());
-        out.extend_from_slice(&(segment.batch.layout as u32).to_le_bytes());
-        out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&(segment.group as f64).to_le_bytes());
-        out.extend_from_slice(&segment.index().to_le_bytes());
-        out.extend_from_slice(&segment.attempt.to_le_bytes());
-        let start = out.len();
-        segment.batch.copy_range(segment.from, segment.to, &mut out).ok_or(position)?;
-        let length = u32::try_from(out.len() - start).map_err(|_| position)?;
-        out[header + 12..header + 16].copy_from_slice(&length.to_le_bytes());
-        out.resize(align8(out.len()), 0);
+        write_segment(segment, &mut out).map_err(|error| (position, error))?;
     }
     Ok(out)
+}
+
+fn write_segment(segment: &Segment, out: &mut Vec<u8>) -> Result<(), Error> {
+    let Target::Hosted(operation) = segment.target else { return Err(Error::Unreadable) };
+    let header = out.len();
+    reserve::try_reserve(out, SEGMENT_HEADER)?;
+    out.extend_from_slice(&operation.to_le_bytes());
+    out.extend_from_slice(&segment.len().to_le_bytes());
+    out.extend_from_slice(&(segment.batch.layout as u32).to_le_bytes());
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&(segment.group as f64).to_le_bytes());
+    out.extend_from_slice(&segment.index().to_le_bytes());
+    out.extend_from_slice(&segment.attempt.to_le_bytes());
+    let start = out.len();
+    segment.batch.copy_range(segment.from, segment.to, out)?;
+    let length = u32::try_from(out.len() - start).map_err(|_| Error::Unreadable)?;
+    out[header + 12..header + 16].copy_from_slice(&length.to_le_bytes());
+    let aligned = align8(out.len());
+    reserve::try_resize(out, aligned, 0)
 }
 
 /// What a host gives back for one segment.
@@ -95,7 +106,7 @@ pub(crate) struct ReturnedChunk {
     pub segments: Vec<Returned>,
 }
 
-/// Reads what a host gives back. `None` if it is damaged.
+/// Reads what a host gives back. `None` if it is damaged. Results for which there is no memory become failures of their tasks.
 pub(crate) fn read_results(wire: &[u8]) -> Option<ReturnedChunk> {
     let (head, mut wire) = wire.split_at_checked(16)?;
     let u32_at =
@@ -103,11 +114,14 @@ pub(crate) fn read_results(wire: &[u8]) -> Option<ReturnedChunk> {
     let number = f64::from_le_bytes(head[..8].try_into().expect("eight bytes")) as u64;
     let mut segments = Vec::new();
     for _ in 0..u32_at(head, 8) {
-        let (header, rest) = wire.split_at_checked(32)?;
+        let (header, rest) = wire.split_at_checked(SEGMENT_HEADER)?;
         let length = u32_at(header, 12) as usize;
         let layout = Layout::from_u32(u32_at(header, 8))?;
-        let frame = Frame { layout, count: u32_at(header, 4), bytes: rest.get(..length)?.to_vec() };
-        segments.push(Returned { frame, failures: u32_at(header, 28) });
+        let count = u32_at(header, 4);
+        segments.push(match reserve::try_to_vec(rest.get(..length)?) {
+            Ok(bytes) => Returned { frame: Frame { layout, count, bytes }, failures: u32_at(header, 28) },
+            Err(error) => Returned { frame: Frame::failures(count, &error)?, failures: count },
+        });
         wire = rest.get(align8(length).min(rest.len())..)?;
     }
     Some(ReturnedChunk { number, done: u32_at(head, 12), segments })

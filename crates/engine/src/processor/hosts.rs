@@ -8,7 +8,7 @@ use super::deadline::Due;
 use super::host::{Host, WORD_PROGRESS, read_results, write_chunk};
 use super::queue::{Queue, Segment};
 use super::state::{HostWords, Kind, Phase, Running, State, rest_of};
-use super::{Processor, words};
+use super::{Processor, error_frame, words};
 use crate::bridge::frame::index_mixed;
 use crate::bridge::{Frame, Layout, Outbox, Record, RecordKind};
 use crate::error::Error;
@@ -107,11 +107,11 @@ impl Processor {
                     state.active += 1;
                     return Some(wire);
                 }
-                // The face encoded something that the engine cannot cut: those tasks fail, the others stay.
-                Err(damaged) => {
+                // The face encoded something that the engine cannot cut, or there is no memory for it: those tasks fail, the others stay.
+                Err((failed, error)) => {
                     for (position, segment) in chunk.into_iter().enumerate().rev() {
-                        if position == damaged {
-                            self.fail(state, &segment, &Error::Unreadable);
+                        if position == failed {
+                            self.fail(state, &segment, &error);
                         } else {
                             state.put_back(segment);
                         }
@@ -357,7 +357,7 @@ fn split_failures(
             deliveries.push((
                 segment.group,
                 segment.base + position,
-                Frame::single(tag, &frame.bytes[from..to]),
+                Frame::try_single(tag, &frame.bytes[from..to]).unwrap_or_else(|error| error_frame(&error)),
             ));
         }
     }

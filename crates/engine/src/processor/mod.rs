@@ -135,7 +135,7 @@ impl Processor {
     /// [`Error::ShutDown`] after a shutdown has begun; [`Error::Unreadable`] if the wire format is not understood. Nothing
     /// was accepted then. Tasks whose timeout cannot be measured are accepted and fail with [`Error::Resources`].
     pub fn submit(self: &Arc<Self>, wire: &[u8], lent: Vec<Lent>) -> Result<(), Error> {
-        let submitted = batch::parse(wire, lent).ok_or(Error::Unreadable)?;
+        let submitted = batch::parse(wire, lent).ok_or(Error::Unreadable)??;
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
             return Err(Error::ShutDown);

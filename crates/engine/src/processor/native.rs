@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::operations::{self, Operation};
 use crate::panics;
 use crate::payload::Tag;
+use crate::reserve;
 
 /// Results beyond so many bytes leave in frames of their own.
 const LARGE_FRAME: usize = 16 << 20;
@@ -177,6 +178,10 @@ impl Processor {
                     Ok(()) => {
                         outcome.processed += 1;
                         if builder.length() > LARGE_FRAME {
+                            if let Some(others) = builder.split_last() {
+                                outcome.flush(segment, first, others);
+                                first = segment.base + position;
+                            }
                             outcome.flush(
                                 segment,
                                 first,
@@ -206,7 +211,13 @@ impl Processor {
                     }
                     Err(error) => {
                         outcome.failed += 1;
-                        push_error(&mut builder, &error);
+                        if push_error(&mut builder, &error).is_err() {
+                            // What stands before it takes the memory: it begins a frame of its own.
+                            let full = std::mem::replace(&mut builder, FrameBuilder::new());
+                            outcome.flush(segment, first, full);
+                            first = segment.base + position;
+                            push_error(&mut builder, &error).expect("there is memory for what is small");
+                        }
                     }
                 }
             }
@@ -222,28 +233,38 @@ impl Outcome {
         let error = Error::Crashed { reason };
         let mut outcome = Self::default();
         for segment in chunk {
-            let mut builder = FrameBuilder::new();
-            (0..segment.len()).for_each(|_| push_error(&mut builder, &error));
             outcome.done += segment.len();
             outcome.failed += segment.len();
-            outcome.flush(segment, segment.index(), builder);
+            if !segment.is_cancelled() {
+                let frame =
+                    Frame::failures(segment.len(), &error).expect("there is memory for what is small");
+                outcome.deliveries.push((segment.group, segment.index(), frame));
+            }
         }
         outcome
     }
 
     fn flush(&mut self, segment: &Segment, first: u32, builder: FrameBuilder) {
-        if builder.count() > 0 && !segment.is_cancelled() {
-            self.deliveries.push((segment.group, first, builder.finish()));
+        let count = builder.count() as u32;
+        if count == 0 || segment.is_cancelled() {
+            return;
         }
+        let frame = builder.finish().unwrap_or_else(|error| {
+            // As many as were not failures before are now: both counts are of the tasks of this outcome.
+            let lost = count.min(self.processed);
+            self.processed -= lost;
+            self.failed += lost;
+            Frame::failures(count, &error).expect("there is memory for what is small")
+        });
+        self.deliveries.push((segment.group, first, frame));
     }
 }
 
-fn push_error(builder: &mut FrameBuilder, error: &Error) {
-    let pushed: Result<(), Error> = builder.push(|out| {
-        out.extend_from_slice(error.to_json().as_bytes());
+fn push_error(builder: &mut FrameBuilder, error: &Error) -> Result<(), Error> {
+    builder.push(|out| {
+        reserve::try_extend(out, error.to_json().as_bytes())?;
         Ok(Tag::Error)
-    });
-    pushed.expect("writing an error does not fail");
+    })
 }
 
 /// Runs one task; a panic becomes an error.
@@ -258,7 +279,7 @@ fn run_one(
         && operation == Operation::Echo
         && tag != Tag::Borrowed
     {
-        out.extend_from_slice(bytes);
+        reserve::try_extend(out, bytes)?;
         return Ok(tag);
     }
     let run = |out: &mut Vec<u8>| match segment.batch.value(position) {

@@ -129,7 +129,8 @@ impl Connection {
             if let Poll::Ready(ready) = stream.poll_read_ready(context) {
                 ready?;
                 // Only now a buffer is needed.
-                if let Poll::Ready(read) = pin!(stream.read_buf(inbox.room())).poll(context) {
+                let room = inbox.room().map_err(|_| ErrorKind::OutOfMemory)?;
+                if let Poll::Ready(read) = pin!(stream.read_buf(room)).poll(context) {
                     return Poll::Ready(read.map(Event::Read));
                 }
             }
@@ -189,11 +190,12 @@ impl Connection {
     async fn collect_letters(&mut self) -> io::Result<()> {
         while self.letters.is_any() {
             let mut frames = Vec::new();
-            self.letters.take(HIGH_WATER, &mut frames, &mut self.credits);
+            let taken = self.letters.take(HIGH_WATER, &mut frames, &mut self.credits);
+            taken.map_err(|_| ErrorKind::OutOfMemory)?;
             if frames.is_empty() {
                 break;
             }
-            self.conversation.late(&frames, &mut self.out);
+            self.conversation.late(&frames, &mut self.out).map_err(|_| ErrorKind::OutOfMemory)?;
             if self.letters.is_any() || self.out.len() >= HIGH_WATER {
                 self.write().await?;
             }

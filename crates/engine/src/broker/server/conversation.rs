@@ -17,6 +17,8 @@ use crate::broker::lines::write_error;
 use crate::broker::refusal::Refusal;
 use crate::broker::session::Session;
 use crate::broker::wire::{HEADER, Header, write_refusal};
+use crate::error::Error;
+use crate::reserve::try_extend;
 use crate::runtime;
 
 /// Lines from this length on are verified where they hold nobody up.
@@ -81,11 +83,14 @@ impl Conversation {
     }
 
     /// Says something late.
-    pub fn late(&mut self, frames: &[u8], out: &mut Vec<u8>) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn late(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         match &mut self.stage {
-            Stage::Records(records) => records.answers.extend_from_slice(frames),
-            Stage::Frames { .. } => out.extend_from_slice(frames),
-            Stage::Lines { .. } => {} // a line never asks for what comes later
+            Stage::Records(records) => try_extend(&mut records.answers, frames),
+            Stage::Frames { .. } => try_extend(out, frames),
+            Stage::Lines { .. } => Ok(()), // a line never asks for what comes later
         }
     }
 

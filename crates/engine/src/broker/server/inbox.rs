@@ -1,6 +1,8 @@
 //! What has come in on a connection and is not handled yet.
 
 use super::buffers;
+use crate::error::Error;
+use crate::reserve::try_reserve;
 
 /// Bytes in the order in which they came. Empty, it holds no memory.
 #[derive(Default)]
@@ -28,15 +30,19 @@ impl Inbox {
     }
 
     /// Where the next bytes are appended, with room for some.
-    pub fn room(&mut self) -> &mut Vec<u8> {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn room(&mut self) -> Result<&mut Vec<u8>, Error> {
         if self.bytes.capacity() == 0 {
             self.bytes = buffers::take();
         }
         self.bytes.drain(..self.handled);
         self.handled = 0;
         // What a large request has brought so far says how much of it to expect at once.
-        self.bytes.reserve((buffers::SIZE / 4).max(self.bytes.len()));
-        &mut self.bytes
+        let more = (buffers::SIZE / 4).max(self.bytes.len());
+        try_reserve(&mut self.bytes, more)?;
+        Ok(&mut self.bytes)
     }
 
     /// Gives its memory back if nothing is in it.
@@ -55,9 +61,9 @@ mod tests {
     #[test]
     fn what_is_not_handled_stays_in_its_order() {
         let mut inbox = Inbox::default();
-        inbox.room().extend_from_slice(b"abcdef");
+        inbox.room().expect("there is memory").extend_from_slice(b"abcdef");
         inbox.consume(4);
-        inbox.room().extend_from_slice(b"gh");
+        inbox.room().expect("there is memory").extend_from_slice(b"gh");
         assert_eq!(inbox.unread(), b"efgh");
         inbox.rest();
         assert_eq!(inbox.unread(), b"efgh");

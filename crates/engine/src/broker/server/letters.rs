@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 
 use crate::broker::session::{Credit, Mailbox};
 use crate::broker::wire::HEADER;
+use crate::error::Error;
+use crate::reserve::try_reserve;
 
 /// The mailbox of a connection.
 #[derive(Default)]
@@ -63,16 +65,21 @@ impl Letters {
     }
 
     /// Takes frames out until there are `most` bytes of them, or no more. The credits are to be dropped when the frames are written.
-    pub fn take(&self, most: usize, frames: &mut Vec<u8>, credits: &mut Vec<Credit>) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]: a frame is lost, and its client must not go on without it.
+    pub fn take(&self, most: usize, frames: &mut Vec<u8>, credits: &mut Vec<Credit>) -> Result<(), Error> {
         let mut inside = self.inside.lock();
         while frames.len() < most
             && let Some(Letter { head, body, credit }) = inside.letters.pop_front()
         {
+            try_reserve(frames, HEADER + body.len())?;
             frames.extend_from_slice(&head);
             frames.extend_from_slice(&body);
             credits.extend(credit);
         }
         self.is_any.store(inside.is_over || !inside.letters.is_empty(), Ordering::Release);
+        Ok(())
     }
 
     fn tell(&self, inside: &Inside) {

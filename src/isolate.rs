@@ -9,7 +9,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Function, JsValue, Uint8ArraySlice};
+use napi::bindgen_prelude::{ArrayBuffer, Either, Function, JsValue, Uint8ArraySlice, Undefined};
 use napi::{Env, sys};
 use napi_derive::napi;
 use noizylab_engine::actor::office::Office;
@@ -19,11 +19,11 @@ use noizylab_engine::bridge::{Lender, Outbox};
 use noizylab_engine::broker::Host;
 use noizylab_engine::broker::local::Local;
 use noizylab_engine::cache::{self, Cache};
-use noizylab_engine::processor::Processor;
+use noizylab_engine::processor::{HostWords, Processor};
 
 use crate::callback::Waker;
 use crate::error::{Result, from_status};
-use crate::memory::{Raw, map};
+use crate::memory::{UNMAPPED, map};
 use crate::module;
 
 thread_local! {
@@ -62,6 +62,8 @@ struct Load {
     /// The function that drains; weak, so that a context that is gone is not kept.
     callback: sys::napi_ref,
     keeps_alive: bool,
+    /// The control words of the host that it is, if it is one.
+    host: Option<HostWords>,
 }
 
 /// A shared cache that a load has opened.
@@ -102,6 +104,18 @@ impl Isolate {
     /// The outbox of a load.
     pub fn outbox(&self, load: u32) -> Option<Arc<Outbox>> {
         self.loads.get(&load).map(|load| Arc::clone(&load.outbox))
+    }
+
+    /// A load has become a host.
+    pub fn become_host(&mut self, load: u32, words: HostWords) {
+        if let Some(load) = self.loads.get_mut(&load) {
+            load.host = Some(words);
+        }
+    }
+
+    /// The control words of the host that a load is.
+    pub fn host_words(&self, load: u32) -> Option<&HostWords> {
+        self.loads.get(&load)?.host.as_ref()
     }
 
     /// Registers a processor of a load under a handle.
@@ -266,7 +280,7 @@ pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
         isolate.sweep();
         let load = isolate.next();
         let outbox = Arc::new(Outbox::new(Box::new(isolate.waker.clone())));
-        isolate.loads.insert(load, Load { outbox, callback, keeps_alive: false });
+        isolate.loads.insert(load, Load { outbox, callback, keeps_alive: false, host: None });
         load
     });
     load.ok_or_else(|| from_status("register", sys::Status::napi_generic_failure))
@@ -308,10 +322,10 @@ pub fn drain(load: u32, #[napi(ts_arg_type = "Uint8Array")] mut into: Uint8Array
 }
 
 /// A number that grows with each record that is sent to this load, as one u32 in an `ArrayBuffer`; `undefined` where foreign memory is refused.
-#[napi(ts_return_type = "ArrayBuffer | undefined")]
-pub fn outbox_mail(env: Env, load: u32) -> Result<Option<Raw>> {
+#[napi]
+pub fn outbox_mail(env: &Env, load: u32) -> Result<Either<ArrayBuffer<'_>, Undefined>> {
     let mail = with(|isolate| isolate.outbox(load)).flatten().map(|outbox| outbox.mail());
-    mail.map_or(Ok(None), |mail| map(&env, &mail, mail.memory()))
+    mail.map_or(Ok(UNMAPPED), |mail| map(env, &mail, mail.memory()))
 }
 
 /// Whether this load looks for records by itself from now on, and is not woken. Turned off, `true`: something waits that nobody will announce.

@@ -16,6 +16,7 @@ import { testNodeVersions } from './node-versions.mjs';
 import { testPackage } from './package-test.mjs';
 import { checkErrors } from './check-errors.mjs';
 import { provideRedis } from './redis.mjs';
+import { buildShim } from './shims.mjs';
 import { checkRust, install } from './setup.mjs';
 import { runSteps } from './steps.mjs';
 import { Failure, Skip, answers, bin, main, node, root, run } from './tools.mjs';
@@ -54,7 +55,7 @@ const STEPS = [
   {
     name: 'prove',
     title:
-      'model checks of the lock-free parts in full, properties on many more inputs, supervision for a minute',
+      'model checks in full, properties on many more inputs, supervision for a minute, all specs without foreign memory',
     needs: ['dist', 'native'],
     onDemand: true,
     run: prove,
@@ -73,6 +74,12 @@ const STEPS = [
     run: jest,
   },
   {
+    name: 'foreign-memory',
+    title: 'a spec of each system where V8 refuses foreign memory, as in Electron',
+    needs: ['dist', 'native'],
+    run: () => withoutForeignMemory(['--runTestsByPath', ...WITHOUT_FOREIGN_MEMORY]),
+  },
+  {
     name: 'package',
     title: 'the packed packages, installed offline elsewhere, run every snippet',
     needs: ['dist', 'native'],
@@ -85,6 +92,23 @@ const STEPS = [
     run: testNodeVersions,
   },
 ];
+
+/** One spec of each system; `npm run prove` runs all. */
+const WITHOUT_FOREIGN_MEMORY = [
+  'actor-threads',
+  'bridge',
+  'broker',
+  'cache-shared',
+  'cache-shared-freshness',
+  'parallel',
+  'processor',
+  'processor-failures',
+].map((name) => `__test__/${name}.spec.ts`);
+
+async function withoutForeignMemory(args) {
+  const env = { NODE_ENV: 'test', LD_PRELOAD: await buildShim('foreign-memory') };
+  await node([bin('jest'), ...args], { env });
+}
 
 async function jest() {
   try {
@@ -124,6 +148,7 @@ async function prove() {
   const properties = ['--test', 'broker_lines', '--test', 'broker_session'];
   await cargoTest(['-p', 'noizylab-engine', ...properties], { ...env, PROPTEST_CASES: '5000' });
   await node([bin('jest'), 'actor-faults'], { env: { NODE_ENV: 'test', NOIZYLAB_PROVE: '1' } });
+  await withoutForeignMemory([]);
 }
 
 /** Runs the tests with nextest; where it is missing, with `cargo test`: the same tests, one crate after another. */

@@ -74,6 +74,12 @@ const STEPS = [
     run: jest,
   },
   {
+    name: 'refusals',
+    title: 'each system where no thread, no file and no memory is to be had, as an ordinary user',
+    needs: ['dist', 'native'],
+    run: () => node([bin('jest'), '--runTestsByPath', REFUSALS], { env: { NODE_ENV: 'test' } }),
+  },
+  {
     name: 'foreign-memory',
     title: 'a spec of each system where V8 refuses foreign memory, as in Electron',
     needs: ['dist', 'native'],
@@ -92,6 +98,9 @@ const STEPS = [
     run: testNodeVersions,
   },
 ];
+
+/** Has a step of its own, so that nothing beside it takes what it counts. */
+const REFUSALS = '__test__/refusals.spec.ts';
 
 /** One spec of each system; `npm run prove` runs all. */
 const WITHOUT_FOREIGN_MEMORY = [
@@ -118,7 +127,7 @@ async function jest() {
     if (!(error instanceof Skip)) throw error;
     console.log(error.message);
   }
-  await node([bin('jest')], { env: { NODE_ENV: 'test' } });
+  await node([bin('jest'), '--testPathIgnorePatterns', REFUSALS], { env: { NODE_ENV: 'test' } });
 }
 
 async function rustfmt() {
@@ -148,7 +157,7 @@ async function prove() {
   const properties = ['--test', 'broker_lines', '--test', 'broker_session'];
   await cargoTest(['-p', 'noizylab-engine', ...properties], { ...env, PROPTEST_CASES: '5000' });
   await node([bin('jest'), 'actor-faults'], { env: { NODE_ENV: 'test', NOIZYLAB_PROVE: '1' } });
-  await withoutForeignMemory([]);
+  await withoutForeignMemory(['--testPathIgnorePatterns', REFUSALS]);
 }
 
 /** Runs the tests with nextest; where it is missing, with `cargo test`: the same tests, one crate after another. */

@@ -22,8 +22,11 @@ export type TypedArray =
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** A process has started in an office's thread; the number of its slot of counters, or `undefined`: there is one of this id. */
+/** A process has started in an office's thread; the number of its slot of counters, or `null`: there is one of this id. */
 export declare function actorAdd(office: number, id: string): number | null
+
+/** The number at `field` of a slot, for isolates that cannot map its segment. */
+export declare function actorCounter(slot: number, field: number): number
 
 /** How many names there are. */
 export declare function actorCountNames(): number
@@ -58,6 +61,9 @@ export declare function actorRemove(id: string): void
 
 /** A segment of slots: 1024 times eight doubles. `undefined` where foreign memory is refused, or there is none. */
 export declare function actorSegment(number: number): ArrayBuffer | undefined
+
+/** Sets the number at `field` of a slot of this thread's, as [`actor_counter`]. */
+export declare function actorSetCounter(slot: number, field: number, value: number): void
 
 /** The number of a process's slot. */
 export declare function actorSlot(id: string): number | null
@@ -220,11 +226,8 @@ export declare function drainAside(load: number, header: Uint8Array): ArrayBuffe
 /** There is no memory for that record: in its place comes one that says so. `false`: it is one that the face cannot do without, and still waits. */
 export declare function drainRefuse(load: number): boolean
 
-/**
- * In a worker isolate: offers it as a host of the processor with this key. Returns its control words as an `ArrayBuffer`
- * (`undefined` where foreign memory is refused), or `null` if it is not wanted any more.
- */
-export declare function hostAttach(load: number, key: number, host: number): ArrayBuffer | undefined | null
+/** In a worker isolate: offers it as a host of the processor with this key. `false`: it is not wanted any more. */
+export declare function hostAttach(load: number, key: number, host: number): boolean
 
 /** The definition of a user's operation. */
 export declare function hostDefinition(key: number, operation: number): string | null
@@ -232,11 +235,20 @@ export declare function hostDefinition(key: number, operation: number): string |
 /** What a host did of a chunk: the first `length` bytes of `wire`. Throws `ERR_CORE_UNREADABLE`. */
 export declare function hostFinish(key: number, host: number, wire: Uint8Array, length: number): void
 
+/** Says at which task of its chunk an attached host is, where it cannot write that itself. */
+export declare function hostProgress(load: number, task: number): void
+
 /**
- * The next chunk for a host: its length in `into`, or, when it does not fit, an array of its own. `undefined`: nothing to do, the
+ * The next chunk for a host: its length in `into`, or, when it does not fit, an array of its own. `null`: nothing to do, the
  * host will be woken.
  */
 export declare function hostTake(key: number, host: number, into: Uint8Array): number | Uint8Array | null
+
+/**
+ * The control words of an attached host as an `ArrayBuffer` of doubles, the first of which says at which task of its chunk it is.
+ * `undefined` where foreign memory is refused, see [`host_progress`].
+ */
+export declare function hostWords(load: number): ArrayBuffer | undefined
 
 /** Whether this load wants the isolate to stay alive: it has promises to settle. */
 export declare function keepAlive(load: number, keep: boolean): void

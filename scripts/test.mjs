@@ -17,6 +17,7 @@ import { testPackage } from './package-test.mjs';
 import { checkEntries } from './check-entries.mjs';
 import { checkErrors } from './check-errors.mjs';
 import { provideRedis } from './redis.mjs';
+import { buildShim } from './shims.mjs';
 import { checkRust, install } from './setup.mjs';
 import { runSteps } from './steps.mjs';
 import { Failure, Skip, answers, bin, main, node, root, run } from './tools.mjs';
@@ -56,7 +57,7 @@ const STEPS = [
   {
     name: 'prove',
     title:
-      'model checks of the lock-free parts in full, properties on many more inputs, supervision for a minute',
+      'model checks in full, properties on many more inputs, supervision for a minute, all specs without foreign memory',
     needs: ['dist', 'native'],
     onDemand: true,
     run: prove,
@@ -75,6 +76,18 @@ const STEPS = [
     run: jest,
   },
   {
+    name: 'refusals',
+    title: 'each system where no thread, no file and no memory is to be had, as an ordinary user',
+    needs: ['dist', 'native'],
+    run: () => node([bin('jest'), '--runTestsByPath', REFUSALS], { env: { NODE_ENV: 'test' } }),
+  },
+  {
+    name: 'foreign-memory',
+    title: 'a spec of each system where V8 refuses foreign memory, as in Electron',
+    needs: ['dist', 'native'],
+    run: () => withoutForeignMemory(['--runTestsByPath', ...WITHOUT_FOREIGN_MEMORY]),
+  },
+  {
     name: 'package',
     title: 'the packed packages, installed offline elsewhere, run every snippet',
     needs: ['dist', 'native'],
@@ -88,6 +101,26 @@ const STEPS = [
   },
 ];
 
+/** Has a step of its own, so that nothing beside it takes what it counts. */
+const REFUSALS = '__test__/refusals.spec.ts';
+
+/** One spec of each system; `npm run prove` runs all. */
+const WITHOUT_FOREIGN_MEMORY = [
+  'actor-threads',
+  'bridge',
+  'broker',
+  'cache-shared',
+  'cache-shared-freshness',
+  'parallel',
+  'processor',
+  'processor-failures',
+].map((name) => `__test__/${name}.spec.ts`);
+
+async function withoutForeignMemory(args) {
+  const env = { NODE_ENV: 'test', LD_PRELOAD: await buildShim('foreign-memory') };
+  await node([bin('jest'), ...args], { env });
+}
+
 async function jest() {
   try {
     await provideRedis();
@@ -96,7 +129,7 @@ async function jest() {
     if (!(error instanceof Skip)) throw error;
     console.log(error.message);
   }
-  await node([bin('jest')], { env: { NODE_ENV: 'test' } });
+  await node([bin('jest'), '--testPathIgnorePatterns', REFUSALS], { env: { NODE_ENV: 'test' } });
 }
 
 async function rustfmt() {
@@ -126,6 +159,7 @@ async function prove() {
   const properties = ['--test', 'broker_lines', '--test', 'broker_session'];
   await cargoTest(['-p', 'noizylab-engine', ...properties], { ...env, PROPTEST_CASES: '5000' });
   await node([bin('jest'), 'actor-faults'], { env: { NODE_ENV: 'test', NOIZYLAB_PROVE: '1' } });
+  await withoutForeignMemory(['--testPathIgnorePatterns', REFUSALS]);
 }
 
 /** Runs the tests with nextest; where it is missing, with `cargo test`: the same tests, one crate after another. */

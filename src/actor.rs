@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use napi::Env;
-use napi::bindgen_prelude::Float64ArraySlice;
+use napi::bindgen_prelude::{ArrayBuffer, Either, Float64ArraySlice, Undefined};
 use noizylab_engine::actor::office::{Office, Post};
 use noizylab_engine::actor::rates::{self, Rates};
 use noizylab_engine::actor::slots;
@@ -12,7 +12,7 @@ use noizylab_entry::entry;
 
 use crate::error::{Result, from_engine};
 use crate::isolate;
-use crate::memory::{Raw, map_words};
+use crate::memory::{UNMAPPED, map_words};
 
 /// Opens the office of a load: `[number, channel]`, by which others and the bridge know it.
 #[entry]
@@ -27,7 +27,7 @@ pub fn actor_open(load: u32) -> Option<Vec<u32>> {
     })?
 }
 
-/// A process has started in an office's thread; the number of its slot of counters, or `undefined`: there is one of this id.
+/// A process has started in an office's thread; the number of its slot of counters, or `null`: there is one of this id.
 #[entry]
 pub fn actor_add(office: u32, id: String) -> Option<u32> {
     table::add(office, &id)
@@ -52,9 +52,21 @@ pub fn actor_slot(id: String) -> Option<u32> {
 }
 
 /// A segment of slots: 1024 times eight doubles. `undefined` where foreign memory is refused, or there is none.
-#[entry(ts_return_type = "ArrayBuffer | undefined")]
-pub fn actor_segment(env: Env, number: u32) -> Result<Option<Raw>> {
-    slots::segment(number).map_or(Ok(None), |segment| map_words(&env, &segment))
+#[entry]
+pub fn actor_segment(env: &Env, number: u32) -> Result<Either<ArrayBuffer<'_>, Undefined>> {
+    slots::segment(number).map_or(Ok(UNMAPPED), |segment| map_words(env, &segment))
+}
+
+/// The number at `field` of a slot, for isolates that cannot map its segment.
+#[entry]
+pub fn actor_counter(slot: u32, field: u32) -> f64 {
+    slots::get(slot, field)
+}
+
+/// Sets the number at `field` of a slot of this thread's, as [`actor_counter`].
+#[entry]
+pub fn actor_set_counter(slot: u32, field: u32, value: f64) {
+    slots::set(slot, field, value);
 }
 
 /// Sends post to an office. Returns how many bytes are under way to it now, this post included; -1: it is closed.

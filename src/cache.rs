@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use napi::Env;
-use napi::bindgen_prelude::{Float64ArraySlice, Uint8Array, Uint8ArraySlice};
+use napi::bindgen_prelude::{ArrayBuffer, Either, Float64ArraySlice, Uint8Array, Uint8ArraySlice, Undefined};
 use noizylab_engine::bridge::Frame;
 use noizylab_engine::cache::{self, Asker, Begin, Cache, Config, Found, Item, Look, Policy};
 use noizylab_engine::error::Error;
@@ -14,7 +14,7 @@ use noizylab_entry::entry;
 
 use crate::error::{Result, from_engine};
 use crate::isolate;
-use crate::memory::{Raw, map, map_words};
+use crate::memory::{UNMAPPED, map, map_words};
 
 /// Opens the cache of this name for a load. The first in the process makes it with these bounds (`Infinity`: none; `policy` 0: least recently
 /// used, 1: W-TinyLFU); `given`: they were chosen, and must be the cache's.
@@ -56,22 +56,22 @@ pub fn cache_bounds(handle: u32) -> Option<Vec<f64>> {
 
 /// The tick that hits are stamped with, as one u32 in an `ArrayBuffer`; `undefined` where foreign memory is refused: then every lookup
 /// has to cross.
-#[entry(ts_return_type = "ArrayBuffer | undefined")]
-pub fn cache_tick(env: Env, handle: u32) -> Result<Option<Raw>> {
-    find(handle).map_or(Ok(None), |cache| map(&env, cache.tick(), cache.tick().memory()))
+#[entry]
+pub fn cache_tick(env: &Env, handle: u32) -> Result<Either<ArrayBuffer<'_>, Undefined>> {
+    find(handle).map_or(Ok(UNMAPPED), |cache| map(env, cache.tick(), cache.tick().memory()))
 }
 
 /// Where this isolate counts the hits that it answers itself, as one double in an `ArrayBuffer`.
-#[entry(ts_return_type = "ArrayBuffer | undefined")]
-pub fn cache_hits(env: Env, handle: u32) -> Result<Option<Raw>> {
-    find(handle).map_or(Ok(None), |cache| map_words(&env, &cache.attach()))
+#[entry]
+pub fn cache_hits(env: &Env, handle: u32) -> Result<Either<ArrayBuffer<'_>, Undefined>> {
+    find(handle).map_or(Ok(UNMAPPED), |cache| map_words(env, &cache.attach()))
 }
 
 /// The control words of a segment of slots, version and stamp of each as two u32 in an `ArrayBuffer`.
-#[entry(ts_return_type = "ArrayBuffer | undefined")]
-pub fn cache_segment(env: Env, handle: u32, segment: u32) -> Result<Option<Raw>> {
+#[entry]
+pub fn cache_segment(env: &Env, handle: u32, segment: u32) -> Result<Either<ArrayBuffer<'_>, Undefined>> {
     let found = find(handle).and_then(|cache| cache.segment(segment));
-    found.map_or(Ok(None), |segment| map(&env, &segment, segment.memory()))
+    found.map_or(Ok(UNMAPPED), |segment| map(env, &segment, segment.memory()))
 }
 
 /// Looks for a key: `look` 0 as a use, 1 without a trace, 2 also at an expired entry that is still kept. Returns the length of the value, or -1;

@@ -10,7 +10,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use napi::bindgen_prelude::{Function, JsValue, Object, Uint8ArraySlice};
+use napi::bindgen_prelude::{ArrayBuffer, Either, Function, JsValue, Object, Uint8ArraySlice, Undefined};
 use napi::{Env, sys};
 use noizylab_engine::actor::office::Office;
 use noizylab_engine::actor::rates::Rates;
@@ -20,14 +20,14 @@ use noizylab_engine::broker::Host;
 use noizylab_engine::broker::local::Local;
 use noizylab_engine::cache::{self, Cache};
 use noizylab_engine::memory::{Lender, Lent, Turn};
-use noizylab_engine::processor::Processor;
+use noizylab_engine::processor::{HostWords, Processor};
 use noizylab_entry::entry;
 
 use crate::arrays::Arrays;
 use crate::callback::Waker;
 use crate::error::{Result, from_status};
 use crate::fault::contain;
-use crate::memory::{Raw, map};
+use crate::memory::{UNMAPPED, map};
 use crate::module;
 
 /// So long the isolate stands still for workers before timers and I/O get their turn.
@@ -71,6 +71,8 @@ struct Load {
     /// The function that drains; weak, so that a context that is gone is not kept.
     callback: sys::napi_ref,
     keeps_alive: bool,
+    /// The control words of the host that it is, if it is one.
+    host: Option<HostWords>,
 }
 
 /// A shared cache that a load has opened.
@@ -123,6 +125,18 @@ impl Isolate {
 
     fn release_arrays(&mut self) {
         self.arrays.release(self.env, &self.lender.take_returned());
+    }
+
+    /// A load has become a host.
+    pub fn become_host(&mut self, load: u32, words: HostWords) {
+        if let Some(load) = self.loads.get_mut(&load) {
+            load.host = Some(words);
+        }
+    }
+
+    /// The control words of the host that a load is.
+    pub fn host_words(&self, load: u32) -> Option<&HostWords> {
+        self.loads.get(&load)?.host.as_ref()
     }
 
     /// Registers a processor of a load under a handle.
@@ -318,7 +332,7 @@ pub fn register(env: Env, drain: Function<'_, (), ()>) -> Result<u32> {
         isolate.sweep();
         let load = isolate.next();
         let outbox = Arc::new(Outbox::new(Box::new(isolate.waker.clone())));
-        isolate.loads.insert(load, Load { outbox, callback, keeps_alive: false });
+        isolate.loads.insert(load, Load { outbox, callback, keeps_alive: false, host: None });
         load
     });
     load.ok_or_else(|| from_status("register", sys::Status::napi_generic_failure))
@@ -381,23 +395,23 @@ pub fn lend() -> bool {
 
 /// Takes the record of which [`drain`] has said how much it needs: its header goes into `header`, its frame is the `ArrayBuffer`, which is not copied.
 /// `undefined`: foreign memory is refused, and the record still waits.
-#[entry(ts_return_type = "ArrayBuffer | undefined")]
-pub fn drain_aside(
-    env: Env,
+#[entry]
+pub fn drain_aside<'env>(
+    env: &'env Env,
     load: u32,
     #[napi(ts_arg_type = "Uint8Array")] mut header: Uint8ArraySlice<'_>,
-) -> Result<Option<Raw>> {
+) -> Result<Either<ArrayBuffer<'env>, Undefined>> {
     let outbox = with(|isolate| isolate.outbox(load)).flatten();
     let Some((outbox, mut record)) =
         outbox.and_then(|outbox| outbox.take_next().map(|record| (outbox, record)))
     else {
-        return Ok(None);
+        return Ok(UNMAPPED);
     };
     // SAFETY: the buffer belongs to the bridge of this isolate, on whose thread this runs; nobody else looks at it now.
     record.write_header(unsafe { header.as_mut() });
     let bytes = Arc::new(std::mem::take(&mut record.frame.bytes));
-    let mapped = map(&env, &bytes, (bytes.as_ptr(), bytes.len()));
-    if !matches!(mapped, Ok(Some(_))) {
+    let mapped = map(env, &bytes, (bytes.as_ptr(), bytes.len()));
+    if !matches!(mapped, Ok(Either::A(_))) {
         record.frame.bytes = Arc::into_inner(bytes).unwrap_or_default();
         outbox.put_back(record);
     }
@@ -411,10 +425,10 @@ pub fn drain_refuse(load: u32) -> bool {
 }
 
 /// A number that grows with each record that is sent to this load, as one u32 in an `ArrayBuffer`; `undefined` where foreign memory is refused.
-#[entry(ts_return_type = "ArrayBuffer | undefined")]
-pub fn outbox_mail(env: Env, load: u32) -> Result<Option<Raw>> {
+#[entry]
+pub fn outbox_mail(env: &Env, load: u32) -> Result<Either<ArrayBuffer<'_>, Undefined>> {
     let mail = with(|isolate| isolate.outbox(load)).flatten().map(|outbox| outbox.mail());
-    mail.map_or(Ok(None), |mail| map(&env, &mail, mail.memory()))
+    mail.map_or(Ok(UNMAPPED), |mail| map(env, &mail, mail.memory()))
 }
 
 /// Whether this load looks for records by itself from now on, and is not woken. Turned off, `true`: something waits that nobody will announce.

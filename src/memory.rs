@@ -4,28 +4,31 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
+use napi::bindgen_prelude::{ArrayBuffer, Either, FromNapiValue, Undefined};
 use napi::{Env, sys};
 use noizylab_engine::bridge::Words;
 
-use crate::error::{Result, from_status};
+use crate::error::{Result, from_napi, from_status};
 use crate::fault::contain;
 
-/// A value of the current call that napi-rs has no type for.
-pub struct Raw(sys::napi_value);
+/// Instead of memory of the engine: Node's V8 refuses foreign memory (its sandbox, as in Electron), or there is nothing to see. It is `undefined` in
+/// JavaScript, where an `Option` would be `null`.
+pub const UNMAPPED: Either<ArrayBuffer<'static>, Undefined> = Either::B(());
 
-impl napi::bindgen_prelude::ToNapiValue for Raw {
-    unsafe fn to_napi_value(_: sys::napi_env, value: Self) -> napi::Result<sys::napi_value> {
-        Ok(value.0)
-    }
-}
-
-/// An `ArrayBuffer` over a block of control words; `None` where Node's V8 refuses foreign memory (its sandbox).
-pub fn map_words<const N: usize>(env: &Env, words: &Arc<Words<N>>) -> Result<Option<Raw>> {
+/// An `ArrayBuffer` over a block of control words.
+pub fn map_words<'env, const N: usize>(
+    env: &Env,
+    words: &Arc<Words<N>>,
+) -> Result<Either<ArrayBuffer<'env>, Undefined>> {
     map(env, words, words.memory())
 }
 
-/// An `ArrayBuffer` over `memory` (address and length in bytes), which lies in `owner` and consists of atomics; `None` as above.
-pub fn map<T>(env: &Env, owner: &Arc<T>, memory: (*const u8, usize)) -> Result<Option<Raw>> {
+/// An `ArrayBuffer` over `memory` (address and length in bytes), which lies in `owner` and consists of atomics.
+pub fn map<'env, T>(
+    env: &Env,
+    owner: &Arc<T>,
+    memory: (*const u8, usize),
+) -> Result<Either<ArrayBuffer<'env>, Undefined>> {
     unsafe extern "C" fn release<T>(_: sys::napi_env, _: *mut c_void, hint: *mut c_void) {
         // SAFETY: the pointer came from `Arc::into_raw` below; Node calls this once.
         contain("memory was freed", || drop(unsafe { Arc::from_raw(hint.cast_const().cast::<T>()) }));
@@ -45,12 +48,14 @@ pub fn map<T>(env: &Env, owner: &Arc<T>, memory: (*const u8, usize)) -> Result<O
         )
     };
     if status == sys::Status::napi_ok {
-        return Ok(Some(Raw(buffer)));
+        // SAFETY: it was made by this call of the environment.
+        let buffer = unsafe { ArrayBuffer::from_napi_value(env.raw(), buffer) };
+        return buffer.map(Either::A).map_err(from_napi);
     }
     // SAFETY: Node did not take the pointer.
     drop(unsafe { Arc::from_raw(hint.cast_const().cast::<T>()) });
     if status == sys::Status::napi_no_external_buffers_allowed {
-        return Ok(None);
+        return Ok(UNMAPPED);
     }
     Err(from_status("map memory", status))
 }

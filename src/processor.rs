@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use napi::Env;
-use napi::bindgen_prelude::{Either, Float64ArraySlice, Null, Object, Uint8Array, Uint8ArraySlice};
+use napi::bindgen_prelude::{
+    ArrayBuffer, Either, Float64ArraySlice, Object, Uint8Array, Uint8ArraySlice, Undefined,
+};
 use noizylab_engine::bridge::Words;
 use noizylab_engine::operations::Operation;
-use noizylab_engine::processor::{Config, Processor};
+use noizylab_engine::processor::{Config, Processor, WORD_PROGRESS};
 use noizylab_entry::entry;
 
 use crate::error::{Result, from_engine};
 use crate::isolate::{self, Owned};
-use crate::memory::{Raw, map_words};
+use crate::memory::{UNMAPPED, map_words};
 
 /// The names of the native operations; the place of a name is its number.
 #[entry]
@@ -50,9 +52,9 @@ pub fn processor_key(handle: u32) -> Option<f64> {
 }
 
 /// Its figures as an `ArrayBuffer` of doubles; `undefined` where foreign memory is refused, see [`processor_figures`].
-#[entry(ts_return_type = "ArrayBuffer | undefined")]
-pub fn processor_words(env: Env, handle: u32) -> Result<Option<Raw>> {
-    find(handle).map_or(Ok(None), |processor| map_words(&env, processor.words()))
+#[entry]
+pub fn processor_words(env: &Env, handle: u32) -> Result<Either<ArrayBuffer<'_>, Undefined>> {
+    find(handle).map_or(Ok(UNMAPPED), |processor| map_words(env, processor.words()))
 }
 
 /// Copies its figures, for isolates that cannot map them.
@@ -180,21 +182,37 @@ pub fn processor_host_hold(handle: u32, host: u32, hold: bool) -> bool {
     find(handle).is_some_and(|processor| processor.hold_host(host, hold))
 }
 
-/// In a worker isolate: offers it as a host of the processor with this key. Returns its control words as an `ArrayBuffer`
-/// (`undefined` where foreign memory is refused), or `null` if it is not wanted any more.
-#[entry(ts_return_type = "ArrayBuffer | undefined | null")]
-pub fn host_attach(env: Env, load: u32, key: f64, host: u32) -> Result<Either<Option<Raw>, Null>> {
+/// In a worker isolate: offers it as a host of the processor with this key. `false`: it is not wanted any more.
+#[entry]
+pub fn host_attach(load: u32, key: f64, host: u32) -> bool {
     let outbox = isolate::with(|isolate| isolate.outbox(load)).flatten();
     let words = outbox
         .zip(Processor::find(key as u64))
         .and_then(|(outbox, processor)| processor.attach_host(host, outbox));
-    Ok(match words {
-        Some(words) => Either::A(map_words(&env, &words)?),
-        None => Either::B(Null),
-    })
+    let Some(words) = words else { return false };
+    isolate::with(|isolate| isolate.become_host(load, words));
+    true
 }
 
-/// The next chunk for a host: its length in `into`, or, when it does not fit, an array of its own. `undefined`: nothing to do, the
+/// The control words of an attached host as an `ArrayBuffer` of doubles, the first of which says at which task of its chunk it is.
+/// `undefined` where foreign memory is refused, see [`host_progress`].
+#[entry]
+pub fn host_words(env: &Env, load: u32) -> Result<Either<ArrayBuffer<'_>, Undefined>> {
+    let words = isolate::with(|isolate| isolate.host_words(load).cloned()).flatten();
+    words.map_or(Ok(UNMAPPED), |words| map_words(env, &words))
+}
+
+/// Says at which task of its chunk an attached host is, where it cannot write that itself.
+#[entry]
+pub fn host_progress(load: u32, task: u32) {
+    isolate::with(|isolate| {
+        if let Some(words) = isolate.host_words(load) {
+            words.set(WORD_PROGRESS, f64::from(task));
+        }
+    });
+}
+
+/// The next chunk for a host: its length in `into`, or, when it does not fit, an array of its own. `null`: nothing to do, the
 /// host will be woken.
 #[entry]
 pub fn host_take(

@@ -28,8 +28,10 @@ export const STATUS_STOPPED = 4;
 export interface SlotSource {
   /** A slot for a process of this thread; `undefined` where there is none left. */
   take(id: string): number | undefined;
-  /** The segment of that number: 1024 slots. */
-  segment(index: number): Float64Array;
+  /** The segment of that number: 1024 slots; `undefined` where V8 refuses foreign memory. Then its numbers are read and written one by one. */
+  segment(index: number): Float64Array | undefined;
+  read(slot: number, field: number): number;
+  write(slot: number, field: number, value: number): void;
 }
 
 const SLOT_BITS = 3;
@@ -56,23 +58,28 @@ export function freeSlot(slot: number): void {
   // A shared one goes back with its process.
   if (slot < FIRST_PLAIN || slot === NOWHERE) return;
   const at = place(slot);
-  segmentOf(slot).fill(0, at, at + (1 << SLOT_BITS));
+  plain[indexOf(slot)]!.fill(0, at, at + (1 << SLOT_BITS));
   free.push(slot);
 }
 
 /** The number at `field` of a slot. */
 export function readCounter(slot: number, field: number): number {
-  return segmentOf(slot)[place(slot) + field]!;
+  const segment = segmentOf(slot);
+  return segment === undefined ? source!.read(slot, field) : segment[place(slot) + field]!;
 }
 
 /** Sets the number at `field` of a slot. */
 export function setCounter(slot: number, field: number, value: number): void {
-  segmentOf(slot)[place(slot) + field] = value;
+  const segment = segmentOf(slot);
+  if (segment === undefined) source!.write(slot, field, value);
+  else segment[place(slot) + field] = value;
 }
 
 /** Adds one to the number at `field` of a slot. */
 export function count(slot: number, field: number): void {
-  segmentOf(slot)[place(slot) + field]! += 1;
+  const segment = segmentOf(slot);
+  if (segment === undefined) source!.write(slot, field, source!.read(slot, field) + 1);
+  else segment[place(slot) + field]! += 1;
 }
 
 /** Shared slots come from here from now on. */
@@ -86,9 +93,8 @@ export function shareSlot(slot: number, id: string): number {
   if (source === undefined || slot < FIRST_PLAIN) return slot;
   const taken = source.take(id);
   if (taken === undefined) return slot;
-  const from = place(slot);
   openSlot(taken);
-  segmentOf(taken).set(segmentOf(slot).subarray(from, from + (1 << SLOT_BITS)), place(taken));
+  for (let field = 0; field < 1 << SLOT_BITS; field++) setCounter(taken, field, readCounter(slot, field));
   freeSlot(slot);
   return taken;
 }
@@ -106,8 +112,9 @@ export function isShared(slot: number): boolean {
   return slot < FIRST_PLAIN;
 }
 
-function segmentOf(slot: number): Float64Array {
-  return slot < FIRST_PLAIN ? shared[slot >>> SEGMENT_BITS]! : plain[indexOf(slot)]!;
+/** `undefined` where V8 refuses foreign memory. */
+function segmentOf(slot: number): Float64Array | undefined {
+  return slot < FIRST_PLAIN ? shared[slot >>> SEGMENT_BITS] : plain[indexOf(slot)];
 }
 
 function indexOf(slot: number): number {

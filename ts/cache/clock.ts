@@ -28,7 +28,9 @@ function connect(): Clock {
   try {
     const { clockWords, clockWake } = native();
     const memory = clockWords();
-    return memory ? { words: new Float64Array(memory), wake: clockWake } : injectedClock(clockWake);
+    if (memory !== undefined) return { words: new Float64Array(memory), wake: clockWake };
+    // V8 refuses foreign memory: the core is asked each time, for the engine compares with its own clock.
+    return injectedClock(clockWake);
   } catch {
     // No native part for this platform: the caches of an isolate work without it.
   }

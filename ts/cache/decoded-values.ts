@@ -61,6 +61,20 @@ export class DecodedValues<K, V> {
     return this.#expires[index / WORDS]!;
   }
 
+  /** The index of the value of a key, if it was decoded from this version of this slot. */
+  find(key: K, segment: number, at: number, version: number): number | undefined {
+    const index = this.indices.get(key);
+    if (index === undefined || this.meta[index + 1] !== version) return undefined;
+    const place = this.meta[index]!;
+    return place >>> SEGMENT_SHIFT === segment && ((place >>> 1) & AT_MASK) === at ? index : undefined;
+  }
+
+  /** Uses a value, by the index of its first word. */
+  use(index: number): V | undefined {
+    this.meta[index]! |= State.used;
+    return this.values[index / WORDS];
+  }
+
   /** Keeps a value; not one that alone is too large. */
   add(decoded: Decoded<K, V>): void {
     const { key, bytes } = decoded;

@@ -103,7 +103,7 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
       this.#tick = new Uint32Array(tick);
       this.#hits = new Float64Array(hits);
     }
-    this.#decoded = new DecodedValues(this.#tick === undefined ? 0 : decodedEntries, bytes!);
+    this.#decoded = new DecodedValues(decodedEntries, bytes!);
     this.#bridge.open(this.#handle, this);
     collected.register(this, { bridge: this.#bridge, handle: this.#handle });
   }
@@ -308,10 +308,14 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
     const length = this.#find(key, look);
     if (length < 0) return missing;
     const reply = this.#reply;
+    if (look === Look.use && this.#tick === undefined) {
+      const known = this.#decoded.find(key, reply[0]!, reply[1]!, reply[2]!);
+      if (known !== undefined) return this.#decoded.use(known) as V;
+    }
     const tag = reply[3]!;
     const value = readValue(tag, this.#into, 0, length, undefined) as V;
     if (this.#into.length > 16 * SMALL) this.#into = Buffer.allocUnsafeSlow(SMALL);
-    if (look === Look.use && this.#tick !== undefined) this.#remember(key, value, length);
+    if (look === Look.use) this.#remember(key, value, length);
     return value;
   }
 
@@ -362,9 +366,9 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
 
   #mapSegment(number: number): void {
     const memory = this.#bridge.native.cacheSegment(this.#handle, number);
-    if (memory === undefined) throw new TypeError('a segment of a cache cannot be mapped, where others can');
     while (this.#segments.length < number) this.#segments.push(undefined);
-    this.#segments[number] = new Uint32Array(memory);
+    // Where it cannot be mapped there is no word, so that no version is the one of a decoded value, and the lookup crosses.
+    this.#segments[number] = memory === undefined ? new Uint32Array(0) : new Uint32Array(memory);
   }
 
   *#items(

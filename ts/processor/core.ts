@@ -224,6 +224,7 @@ export class Core implements Channel, Results {
     this.#closed = true;
     await this.hosts.close();
     this.bridge.close(this.handle);
+    this.figures.keep();
     this.bridge.native.processorClose(this.handle);
     collected.unregister(this);
   }

@@ -14,7 +14,7 @@ const RERUN = 7;
 /** What the engine counts. */
 export class Figures {
   readonly #words: Float64Array;
-  readonly #refresh: (() => void) | undefined;
+  #refresh: (() => void) | undefined;
 
   constructor(native: typeof Native, handle: number) {
     const memory = native.processorWords(handle);
@@ -50,6 +50,12 @@ export class Figures {
   }
   get rerun(): number {
     return this.#word(RERUN);
+  }
+
+  /** The processor is about to be closed, and cannot be asked any more. */
+  keep(): void {
+    this.#refresh?.();
+    this.#refresh = undefined;
   }
 
   #word(index: number): number {

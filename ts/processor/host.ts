@@ -122,7 +122,7 @@ async function operationOf(number: number): Promise<UserOperation> {
 }
 
 /** Runs a chunk as far as its time allows and gives it back. */
-async function run(progress: Float64Array, bytes: Buffer): Promise<void> {
+async function run(progress: Float64Array | undefined, bytes: Buffer): Promise<void> {
   const { number, segments } = readChunk(bytes);
   const until = performance.now() + LONGEST_CHUNK_MS;
   const results: unknown[][] = [];
@@ -140,7 +140,8 @@ async function run(progress: Float64Array, bytes: Buffer): Promise<void> {
         late = true;
         break;
       }
-      progress[PROGRESS] = done;
+      if (progress === undefined) bridge.native.hostProgress(bridge.load, done);
+      else progress[PROGRESS] = done;
       try {
         operation ??= await operationOf(segment.operation);
         // What came over the port is taken when its task runs: the rest of a chunk may go back.
@@ -242,7 +243,7 @@ function sendBack(group: number, index: number, { value, transferList }: Transfe
 }
 
 /** Takes and runs chunks until there are none. */
-async function work(progress: Float64Array): Promise<void> {
+async function work(progress: Float64Array | undefined): Promise<void> {
   if (working) return;
   working = true;
   let turn = performance.now();
@@ -266,12 +267,12 @@ async function work(progress: Float64Array): Promise<void> {
 }
 
 const bridge = getBridge();
-const words = bridge.native.hostAttach(bridge.load, key, host);
-if (words === null) {
+if (!bridge.native.hostAttach(bridge.load, key, host)) {
   port.close();
 } else {
-  // Where V8 refuses foreign memory, the engine takes the first task of a chunk to be to blame for a death.
-  const progress = words === undefined ? new Float64Array(1) : new Float64Array(words);
+  // Where V8 refuses foreign memory, the engine is told with a call before each task.
+  const words = bridge.native.hostWords(bridge.load);
+  const progress = words && new Float64Array(words);
   const channel = { record: () => void work(progress) };
   bridge.open(0, channel);
   // A host waits for work as long as it lives: without this the channel would be collected.

@@ -102,7 +102,7 @@ fn a_million_open_brackets_do_not_exhaust_the_stack() {
 
 #[test]
 fn bytes_that_are_no_utf8_are_a_fault_where_they_stand() {
-    let check = |bytes: &[u8]| ok(Operation::JsonParseCheck, buffer(&bytes.to_vec())).json();
+    let check = |bytes: &[u8]| ok(Operation::JsonParseCheck, buffer(bytes)).json();
     let invalid =
         |line, column| json!({ "valid": false, "error": "invalid UTF-8", "line": line, "column": column });
     assert_eq!(check(b"\"a\xffb\""), invalid(1, 3));

@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 const LARGE: usize = 300_003;
 
 fn doubles(operation: Operation, values: &[f64]) -> f64 {
-    ok(operation, Input::View(view(Element::F64, &values.to_vec()))).number()
+    ok(operation, Input::View(view(Element::F64, values))).number()
 }
 
 fn histogram(values: &[f64], options: &str) -> Value {
-    ok(Operation::Histogram, Input::ViewWith(view(Element::F64, &values.to_vec()), options)).json()
+    ok(Operation::Histogram, Input::ViewWith(view(Element::F64, values), options)).json()
 }
 
 fn quantiles(values: &[f64], q: &[f64]) -> Vec<f64> {
     let options = json!({ "q": q }).to_string();
-    let result = ok(Operation::Quantiles, Input::ViewWith(view(Element::F64, &values.to_vec()), &options));
+    let result = ok(Operation::Quantiles, Input::ViewWith(view(Element::F64, values), &options));
     match result.tag {
         Tag::Json => serde_json::from_slice(&result.bytes).expect("JSON"),
         Tag::V8 => {
@@ -82,7 +82,7 @@ fn a_plain_array_and_an_object_give_what_a_typed_array_gives() {
     let object = json!({ "other": [1], "values": numbers, "id": "x" }).to_string();
     for name in ["sum", "min", "max", "mean", "histogram", "quantiles"] {
         let operation = Operation::from_name(name).expect("a name of the catalogue");
-        let expected = ok(operation, Input::View(view(Element::F64, &numbers.to_vec())));
+        let expected = ok(operation, Input::View(view(Element::F64, &numbers)));
         assert_eq!(ok(operation, Input::Json(&list)), expected);
         assert_eq!(ok(operation, Input::Json(&object)), expected);
     }

@@ -65,6 +65,24 @@ pub fn segment(number: u32) -> Option<Arc<Segment>> {
     ALL.lock().segments.get(number as usize).cloned()
 }
 
+/// The word at `field` of a slot, for isolates that cannot map its segment; 0 where there is none.
+pub fn get(slot: u32, field: u32) -> f64 {
+    word(slot, field).map_or(0.0, |(segment, index)| segment.get(index))
+}
+
+/// Sets the word at `field` of a slot, as [`get`] reads it.
+pub fn set(slot: u32, field: u32, value: f64) {
+    if let Some((segment, index)) = word(slot, field) {
+        segment.set(index, value);
+    }
+}
+
+fn word(slot: u32, field: u32) -> Option<(Arc<Segment>, usize)> {
+    let (slot, field) = (slot as usize, field as usize);
+    let segment = segment((slot / SLOTS) as u32)?;
+    (field < WORDS).then(|| (segment, slot % SLOTS * WORDS + field))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +102,20 @@ mod tests {
         let again: Vec<Slot> = (0..3000).map(|_| Slot::take()).collect();
         assert!(again.iter().any(|slot| slot.number() as usize == number));
         assert_eq!(found.get(number % SLOTS * WORDS + 2), 0.0);
+    }
+
+    #[test]
+    fn a_word_that_is_written_by_number_is_that_of_the_mapped_segment() {
+        let slot = Slot::take();
+        let number = slot.number();
+        set(number, 3, 7.0);
+        let mapped = segment(number / SLOTS as u32).expect("in use");
+        assert_eq!(mapped.get(number as usize % SLOTS * WORDS + 3), 7.0);
+        assert_eq!(get(number, 3), 7.0);
+        // Beyond a slot lies another's, and beyond the last segment nothing.
+        set(number, WORDS as u32, 9.0);
+        assert_eq!(get(number + 1, 0), 0.0);
+        set(u32::MAX, 0, 9.0);
+        assert_eq!((get(number, WORDS as u32), get(u32::MAX, 0)), (0.0, 0.0));
     }
 }

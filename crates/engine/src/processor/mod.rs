@@ -38,6 +38,7 @@ pub use self::config::Config;
 use self::deadline::{Deadlines, Due, OnDue};
 pub use self::host::WORD_PROGRESS;
 use self::queue::Segment;
+pub use self::state::HostWords;
 use self::state::{Control, Kind, Phase, State};
 use self::words::ProcessorWords;
 use crate::bridge::{Frame, Outbox, Record, RecordKind};

@@ -284,5 +284,5 @@ pub(crate) fn rest_of(chunk: &[Segment], at: u32) -> Vec<Segment> {
     rest
 }
 
-/// The same control memory that hosts map: see `host.rs`.
-pub(crate) type HostWords = Arc<crate::bridge::Words<4>>;
+/// The control words of a host, see `host.rs`: the host maps them, or has them written where it cannot.
+pub type HostWords = Arc<crate::bridge::Words<4>>;

@@ -46,7 +46,7 @@ fn all(cache: &Cache) -> HashMap<Vec<u8>, Vec<u8>> {
     let mut cursor = Some(0);
     while let Some(at) = cursor {
         let mut page = Vec::new();
-        cursor = cache.page(at, Look::Peek, true, &mut page).unwrap();
+        cursor = cache.page(at, Look::Peek, true, &mut page).expect("it is there");
         let mut rest = page.as_slice();
         while !rest.is_empty() {
             let word =
@@ -392,13 +392,13 @@ fn a_key_that_is_hit_between_any_two_insertions_stays_however_many_threads_inser
         policy: Policy::Lru,
     });
     let of = |key: &'static [u8]| Item { key, value: b"v", tag: 2, ttl: f64::INFINITY, stale: 0.0 };
-    cache.set(of(b"hot")).unwrap();
+    cache.set(of(b"hot")).expect("it is there");
     // Between its hit and its insertion a thread may be off the processor while the others fill the cache: then the key is old indeed. All
     // insert once a round, so it never is.
     let threads = 8;
     let round = std::sync::Barrier::new(threads);
     let lost = std::sync::atomic::AtomicU32::new(0);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for thread in 0..threads as u64 {
             let (cache, round, lost) = (&cache, &round, &lost);
             scope.spawn(move || {
@@ -406,10 +406,10 @@ fn a_key_that_is_hit_between_any_two_insertions_stays_however_many_threads_inser
                     round.wait();
                     if cache.get(b"hot", Look::Use, |_| ()).is_none() {
                         lost.fetch_add(1, Ordering::Relaxed);
-                        cache.set(of(b"hot")).unwrap();
+                        cache.set(of(b"hot")).expect("it is there");
                     }
                     let key = (thread << 32 | n).to_le_bytes();
-                    cache.set(Item { key: &key, value: b"v", ..of(b"") }).unwrap();
+                    cache.set(Item { key: &key, value: b"v", ..of(b"") }).expect("it is there");
                 }
             });
         }
@@ -426,14 +426,14 @@ fn a_destroyed_cache_takes_nothing_and_its_name_is_free() {
         policy: Policy::Lru,
     };
     let item = Item { key: b"k", value: b"v", tag: 2, ttl: f64::INFINITY, stale: 0.0 };
-    let old = noizylab_engine::cache::open("to destroy", config(10), true).unwrap();
-    old.set(item).unwrap();
-    assert!(noizylab_engine::cache::destroy("to destroy"));
-    assert!(!noizylab_engine::cache::destroy("to destroy"));
+    let old = cache::open("to destroy", config(10), true).expect("it is there");
+    old.set(item).expect("it is there");
+    assert!(cache::destroy("to destroy"));
+    assert!(!cache::destroy("to destroy"));
     assert!(old.get(b"k", Look::Use, |_| ()).is_none());
-    assert_eq!(old.set(item).unwrap_err().code(), "ERR_CACHE_DESTROYED");
+    assert_eq!(old.set(item).expect_err("it is destroyed").code(), "ERR_CACHE_DESTROYED");
     assert_eq!((old.stats().entries, old.stats().bytes), (0, 0));
-    let new = noizylab_engine::cache::open("to destroy", config(20), true).unwrap();
-    new.set(item).unwrap();
+    let new = cache::open("to destroy", config(20), true).expect("it is there");
+    new.set(item).expect("it is there");
     assert!(new.get(b"k", Look::Use, |_| ()).is_some() && !old.delete(b"k"));
 }

@@ -180,7 +180,7 @@ mod tests {
             (&[1; 256], b"", 1, Some(life)),
             (b"", &[3; 65_536], 63, None),
         ] {
-            let entry = Entry::new(key, value, tag, life).unwrap();
+            let entry = Entry::new(key, value, tag, life).expect("there is memory");
             assert_eq!((entry.key(), entry.value(), entry.tag(), entry.life()), (key, value, tag, life));
             assert_eq!(entry.own_cost(), Entry::cost(key.len(), value.len(), life.is_some()));
         }

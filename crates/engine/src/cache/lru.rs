@@ -131,8 +131,8 @@ mod tests {
     use super::*;
 
     fn filled(slots: &mut Slots, order: &mut Lru, tick: u32) -> u32 {
-        let slot = slots.take(|_| Ok(0)).unwrap();
-        slots.fill(slot, Entry::new(b"", b"", 0, None).unwrap());
+        let slot = slots.take(|_| Ok(0)).expect("there is memory");
+        slots.fill(slot, Entry::new(b"", b"", 0, None).expect("there is memory"));
         slots.words(slot).reset(tick);
         order.insert(slots, slot, tick);
         slot

@@ -278,8 +278,8 @@ mod tests {
                     registered += 1;
                     Ok(registered)
                 })
-                .unwrap();
-            slots.fill(slot, Entry::new(b"k", b"v", 0, None).unwrap());
+                .expect("there is memory");
+            slots.fill(slot, Entry::new(b"k", b"v", 0, None).expect("there is memory"));
             slots.place(slot)
         };
         let before: Vec<Place> = (0..3000).map(|_| fill(&mut slots)).collect();

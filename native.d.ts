@@ -154,6 +154,9 @@ export declare function cacheClose(handle: number): void
 /** Drops an entry; whether there was one. */
 export declare function cacheDelete(handle: number, wire: Uint8Array, keyLength: number): boolean
 
+/** Takes the cache of this name out of the process; whether there was one. Open handles see an empty cache that takes nothing. */
+export declare function cacheDestroy(name: string): boolean
+
 /** Lets what is due leave; the time at which something will be due next. */
 export declare function cacheExpire(handle: number): number | null
 
@@ -180,7 +183,11 @@ export declare function cacheLand(load: number, handle: number, ticket: number, 
  */
 export declare function cacheOpen(load: number, name: string, maxEntries: number, maxBytes: number, maxEntryBytes: number, policy: number, given: boolean): number
 
-/** Entries in no order (`with_expired`: also expired ones that are still kept), in the form that the engine's `cache/mod.rs` draws, after a double: the cursor to go on with, or -1. The cursor is 0 at first. */
+/**
+ * Entries in no order (`with_expired`: also expired ones that are still kept), in the form that the engine's `cache/mod.rs` draws, after a double: the cursor to go on with, or -1. The cursor is 0 at first.
+ *
+ * Throws `ERR_CACHE_MEMORY`.
+ */
 export declare function cachePage(handle: number, cursor: number, withValues: boolean, withExpired: boolean): Uint8Array | null
 
 /** The control words of a segment of slots, version and stamp of each as two u32 in an `ArrayBuffer`. */
@@ -189,7 +196,7 @@ export declare function cacheSegment(handle: number, segment: number): ArrayBuff
 /**
  * Stores an entry that expires in `ttl` milliseconds and is kept for `stale` more.
  *
- * Throws `ERR_CACHE_ENTRY_TOO_LARGE`, `ERR_CACHE_KEY_TOO_LARGE`; the cache is as it was then.
+ * Throws `ERR_CACHE_ENTRY_TOO_LARGE`, `ERR_CACHE_KEY_TOO_LARGE`, `ERR_CACHE_MEMORY`, `ERR_CACHE_DESTROYED`; the cache is as it was then.
  */
 export declare function cacheSet(handle: number, wire: Uint8Array, keyLength: number, valueLength: number, tag: number, ttl: number, stale: number): void
 

@@ -868,6 +868,7 @@ module.exports.cacheBounds = nativeBinding.cacheBounds
 module.exports.cacheClear = nativeBinding.cacheClear
 module.exports.cacheClose = nativeBinding.cacheClose
 module.exports.cacheDelete = nativeBinding.cacheDelete
+module.exports.cacheDestroy = nativeBinding.cacheDestroy
 module.exports.cacheExpire = nativeBinding.cacheExpire
 module.exports.cacheGet = nativeBinding.cacheGet
 module.exports.cacheHits = nativeBinding.cacheHits

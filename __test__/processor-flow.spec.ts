@@ -177,6 +177,24 @@ describe('memoryThreshold', () => {
   });
 });
 
+describe('memory that is short for reasons that are not tasks', () => {
+  // Intake waited for the memory of the process to fall, which nothing was going to make it do: all calls waited for ever.
+  test('lets tasks in again whenever none is left', async () => {
+    const processor = open({ memoryThreshold: 1e-6 });
+    let paused = 0;
+    processor.on('paused', () => paused++);
+    const results = [];
+    for (let i = 0; i < 3; i++) results.push(await processor.run({ operation: 'sum', data: [i, 1] }));
+    expect(results).toEqual([1, 2, 3]);
+    expect(paused).toBeGreaterThan(0);
+    // Many at once too.
+    await expect(
+      Promise.all(Array.from({ length: 5 }, (_, i) => processor.run({ operation: 'sum', data: [i] }))),
+    ).resolves.toEqual([0, 1, 2, 3, 4]);
+    await processor.shutdown();
+  });
+});
+
 describe('order and workers', () => {
   test('more urgent tasks start first, equal ones in the order of their coming', async () => {
     const { processor, release } = await held();

@@ -116,7 +116,7 @@ pub fn cache_get(
 
 /// Stores an entry that expires in `ttl` milliseconds and is kept for `stale` more.
 ///
-/// Throws `ERR_CACHE_ENTRY_TOO_LARGE`, `ERR_CACHE_KEY_TOO_LARGE`; the cache is as it was then.
+/// Throws `ERR_CACHE_ENTRY_TOO_LARGE`, `ERR_CACHE_KEY_TOO_LARGE`, `ERR_CACHE_MEMORY`, `ERR_CACHE_DESTROYED`; the cache is as it was then.
 #[entry]
 pub fn cache_set(
     handle: u32,
@@ -168,14 +168,21 @@ pub fn cache_stats(handle: u32) -> Option<Vec<f64>> {
 }
 
 /// Entries in no order (`with_expired`: also expired ones that are still kept), in the form that the engine's `cache/mod.rs` draws, after a double: the cursor to go on with, or -1. The cursor is 0 at first.
+///
+/// Throws `ERR_CACHE_MEMORY`.
 #[entry]
-pub fn cache_page(handle: u32, cursor: f64, with_values: bool, with_expired: bool) -> Option<Uint8Array> {
+pub fn cache_page(
+    handle: u32,
+    cursor: f64,
+    with_values: bool,
+    with_expired: bool,
+) -> Result<Option<Uint8Array>> {
     let look = if with_expired { Look::Stale } else { Look::Peek };
-    let cache = find(handle)?;
+    let Some(cache) = find(handle) else { return Ok(None) };
     let mut out = vec![0; 8];
-    let next = cache.page(cursor as u64, look, with_values, &mut out);
+    let next = cache.page(cursor as u64, look, with_values, &mut out).map_err(from_engine)?;
     out[..8].copy_from_slice(&next.map_or(-1.0, |next| next as f64).to_le_bytes());
-    Some(Uint8Array::new(out))
+    Ok(Some(Uint8Array::new(out)))
 }
 
 /// Asks for a missing key under a number of the asker's: `true`: compute it and [`cache_land`]; `false`: a record will come.
@@ -207,6 +214,12 @@ pub fn cache_land(
     let item = item(wire, key_length, value_length, tag, ttl, stale);
     let frame = Frame::single(Tag::from_u8(tag).unwrap_or(Tag::Undefined), item.value);
     cache.land(item.key, &owner, &frame, keep.then_some(item)).map_err(from_engine)
+}
+
+/// Takes the cache of this name out of the process; whether there was one. Open handles see an empty cache that takes nothing.
+#[entry]
+pub fn cache_destroy(name: String) -> bool {
+    cache::destroy(&name)
 }
 
 /// Closes a handle. The cache and its entries stay.

@@ -13,6 +13,7 @@ import {
   type LRUCacheConfig,
   read,
   readCacheConfig,
+  readName,
   checkedNow,
   checkedSizeOf,
   readManner,
@@ -116,6 +117,17 @@ export class LRUCache<K = unknown, V = unknown>
     }
   }
 
+  /**
+   * Takes the shared cache of this name out of the process, in all threads: its entries are freed at once. Caches that are open under the name
+   * are empty from then on: `set` throws `ERR_CACHE_DESTROYED`, and `getOrSet` computes without keeping. Computations that are under way still
+   * answer those who wait. `new LRUCache` with the name makes a new cache, with bounds of its own.
+   * @returns whether there was one
+   * @throws TypeError `ERR_CACHE_INVALID_TYPE`, RangeError `ERR_CACHE_OUT_OF_RANGE`: the name
+   */
+  static destroy(name: string): boolean {
+    return sharing().destroyShared(readName(name));
+  }
+
   /** The value, or `undefined` where there is none. Counted as hit or miss; a hit makes the entry the most recently used. */
   get(key: K): V | undefined {
     return this.#store.lookup(key, undefined);
@@ -126,7 +138,8 @@ export class LRUCache<K = unknown, V = unknown>
    * @param ttl milliseconds until it expires; 0 and `Infinity`: never. Default: `maxAge`.
    * @returns this cache
    * @throws TypeError `ERR_CACHE_INVALID_TYPE`, RangeError `ERR_CACHE_OUT_OF_RANGE`: the ttl. NoizylabError `ERR_CACHE_ENTRY_TOO_LARGE`:
-   * the entry has more than `maxEntryBytes`; what was there stays.
+   * the entry has more than `maxEntryBytes`; what was there stays. Of shared caches also `ERR_CACHE_MEMORY`: the system gives no memory, and
+   * what was there stays; `ERR_CACHE_DESTROYED`.
    */
   set(key: K, value: V, ttl?: number | null): this {
     this.#store.set(key, value, ttl === undefined ? this.#age : readTtl(ttl, this.#age), 0);

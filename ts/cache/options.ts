@@ -101,7 +101,7 @@ function required<T>(value: T | undefined): T {
 }
 
 /** The engine knows names in UTF-8: there, different ones that are ill-formed could be the same. */
-function readName(given: unknown): string {
+export function readName(given: unknown): string {
   const name = read.text('name', given);
   if (!name.isWellFormed()) throw read.range('name', name, 'well-formed text, without lone surrogates');
   return name;

@@ -271,8 +271,8 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
       this.#land(ticket, key, value, ttl, stale, true);
       this.#sweepAfter(ttl + stale);
     } catch (error) {
-      if (!(error instanceof NoizylabError && error.code === 'ERR_CACHE_ENTRY_TOO_LARGE')) throw error;
-      tooLarge();
+      if (!(error instanceof NoizylabError && NOT_KEPT.has(error.code))) throw error;
+      if (error.code === 'ERR_CACHE_ENTRY_TOO_LARGE') tooLarge();
     }
     return value;
   }
@@ -376,7 +376,10 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
     withExpired = false,
   ): Generator<{ key: K; value: V; age: number; expires: number; leaves: number }> {
     for (let cursor = 0; cursor >= 0;) {
-      const page = this.#bridge.native.cachePage(this.#handle, cursor, withValues, withExpired)!;
+      const from = cursor;
+      const page = crossing(() =>
+        this.#bridge.native.cachePage(this.#handle, from, withValues, withExpired)!,
+      );
       const bytes = Buffer.from(page.buffer, page.byteOffset, page.length);
       cursor = bytes.readDoubleLE(0);
       for (let at = 8; at < bytes.length;) {
@@ -413,6 +416,17 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
   }
 }
 
+/** Takes the cache of a name out of the process; whether there was one. */
+export function destroyShared(name: string): boolean {
+  return getBridge().native.cacheDestroy(name);
+}
+
+/** Why a computed value answers those who wait and is not kept. */
+const NOT_KEPT: ReadonlySet<string> = new Set([
+  'ERR_CACHE_ENTRY_TOO_LARGE',
+  'ERR_CACHE_MEMORY',
+  'ERR_CACHE_DESTROYED',
+]);
 /** What stands for no value here. */
 const NOTHING = Symbol('nothing');
 /** Room for no value. */

@@ -1,6 +1,6 @@
 /** Entries of shared caches as bytes: the key first, the value right after it. */
 import { Writer, writeValue } from '../bridge/frame';
-import { typeError } from '../errors';
+import { NoizylabError, typeError } from '../errors';
 import { writeKey } from './wire-key';
 
 /** Holds the key of a lookup, which no code of the user can come between. */
@@ -32,7 +32,7 @@ export function encodeKey(writer: Writer, key: unknown): number {
 
 /**
  * Appends a value and returns its tag.
- * @throws TypeError `ERR_CACHE_NOT_CLONEABLE`
+ * @throws TypeError `ERR_CACHE_NOT_CLONEABLE`, NoizylabError `ERR_CACHE_MEMORY`
  */
 export function encodeValue(writer: Writer, value: unknown): number {
   const start = writer.length;
@@ -43,6 +43,15 @@ export function encodeValue(writer: Writer, value: unknown): number {
     const { code, cause: inner } = error as Error & { code?: unknown };
     // That one speaks of tasks; its cause says what V8 found.
     const cause = code === 'ERR_PROCESSOR_NOT_CLONEABLE' ? inner : error;
+    // Neither V8's buffers nor its serializer have a code for memory that cannot be had.
+    if (cause instanceof Error && /allocation failed|allocate memory|out of memory/i.test(cause.message))
+      throw new NoizylabError(
+        'ERR_CACHE_MEMORY',
+        'there is no memory to encode the value; nothing was changed',
+        {
+          cause,
+        },
+      );
     throw typeError(
       'ERR_CACHE_NOT_CLONEABLE',
       `the value cannot leave this isolate: ${cause instanceof Error ? cause.message : String(cause)}`,

@@ -77,6 +77,7 @@ export class Core implements Channel, Results {
     );
     this.intake = new Intake(config, {
       queued: () => this.queued,
+      unfinished: () => this.queued + this.figures.running,
       awaitRoom: (most) => {
         this.#roomWanted = most;
         if (this.#sending === 0) this.#askForRoom();

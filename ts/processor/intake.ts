@@ -5,7 +5,7 @@
  * between, a million tasks would be on their way before the first result is taken, and the memory of all of them would grow old.
  */
 import { performance } from 'node:perf_hooks';
-import { clearInterval, setImmediate, setInterval } from 'node:timers';
+import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from 'node:timers';
 import { totalmem } from 'node:os';
 import { NoizylabError } from '../errors';
 import { LinkedQueue } from '../parallel/linked-queue';
@@ -28,6 +28,8 @@ interface Waiter {
 export interface IntakeOwner {
   /** Tasks that wait, those included that have not crossed yet. */
   queued(): number;
+  /** Tasks that wait or run: what memory can come back from. */
+  unfinished(): number;
   /** Asks for a call of `room()` once at most `most` tasks wait in the engine. */
   awaitRoom(most: number): void;
   paused(used: number, limit: number): void;
@@ -47,6 +49,10 @@ export class Intake {
   readonly #memoryLimit: number;
   #calls = 0;
   #nextLook = 0;
+  /** Goes off when memory is to be looked at again. */
+  #lookAgain: NodeJS.Timeout | undefined;
+  /** Whether the next task comes in without a look: memory is short and none of it is in use by tasks. */
+  #spared = false;
   #timer: NodeJS.Timeout | undefined;
   #sinceTurn = 0;
   #turn: Promise<void> | undefined;
@@ -148,7 +154,9 @@ export class Intake {
   /** Nobody is let in any more. */
   close(error: Error): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#lookAgain);
     this.#timer = undefined;
+    this.#lookAgain = undefined;
     for (let waiter = this.#waiters.shift(); waiter !== undefined; waiter = this.#waiters.shift())
       waiter.refuse(error);
   }
@@ -164,11 +172,17 @@ export class Intake {
 
   #memoryAllows(): boolean {
     if (this.paused) return false;
-    // Looking at the clock costs a tenth of a small task.
-    if ((++this.#calls & 63) !== 1) return true;
+    if (this.#spared) {
+      this.#spared = false;
+      if (this.owner.unfinished() === 0) return true;
+    }
+    // Looking at the clock costs a tenth of a small task: a timer tells when it is time, and a count where the event loop does not turn.
+    if (this.#lookAgain !== undefined && (++this.#calls & 63) !== 0) return true;
     const now = performance.now();
     if (now < this.#nextLook) return true;
     this.#nextLook = now + MEMORY_INTERVAL_MS;
+    clearTimeout(this.#lookAgain);
+    this.#lookAgain = setTimeout(() => (this.#lookAgain = undefined), MEMORY_INTERVAL_MS).unref();
     const used = residentBytes();
     if (used <= this.#memoryLimit) return true;
     this.#timer = setInterval(() => this.#look(), MEMORY_INTERVAL_MS).unref();
@@ -177,7 +191,11 @@ export class Intake {
   }
 
   #look(): void {
-    if (residentBytes() > this.#memoryLimit) return;
+    if (residentBytes() > this.#memoryLimit) {
+      // What takes the memory is not ours, or the allocator keeps it: waiting for it could last for ever.
+      if (this.owner.unfinished() > 0) return;
+      this.#spared = true;
+    }
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.owner.resumed();

@@ -46,7 +46,7 @@ fn all(cache: &Cache) -> HashMap<Vec<u8>, Vec<u8>> {
     let mut cursor = Some(0);
     while let Some(at) = cursor {
         let mut page = Vec::new();
-        cursor = cache.page(at, Look::Peek, true, &mut page);
+        cursor = cache.page(at, Look::Peek, true, &mut page).expect("it is there");
         let mut rest = page.as_slice();
         while !rest.is_empty() {
             let word =
@@ -378,4 +378,62 @@ fn a_name_is_one_cache_and_other_bounds_are_refused() {
         text.contains("maxSize 10,") && text.contains("maxSize 11,") && text.contains("'tinylfu'"),
         "{text}"
     );
+}
+
+/// A caller took the tick before it waited for the lock. Meanwhile others inserted, and a hit of theirs had a later tick: it seemed to be
+/// as old as a stamp can be, and the key that all of them used was thrown out.
+#[test]
+fn a_key_that_is_hit_between_any_two_insertions_stays_however_many_threads_insert() {
+    const SIZE: u64 = 64;
+    let cache = Cache::new(Config {
+        max_entries: SIZE,
+        max_bytes: u64::MAX,
+        max_entry_bytes: u64::MAX,
+        policy: Policy::Lru,
+    });
+    let of = |key: &'static [u8]| Item { key, value: b"v", tag: 2, ttl: f64::INFINITY, stale: 0.0 };
+    cache.set(of(b"hot")).expect("it is there");
+    // Between its hit and its insertion a thread may be off the processor while the others fill the cache: then the key is old indeed. All
+    // insert once a round, so it never is.
+    let threads = 8;
+    let round = std::sync::Barrier::new(threads);
+    let lost = std::sync::atomic::AtomicU32::new(0);
+    thread::scope(|scope| {
+        for thread in 0..threads as u64 {
+            let (cache, round, lost) = (&cache, &round, &lost);
+            scope.spawn(move || {
+                for n in 0..4000_u64 {
+                    round.wait();
+                    if cache.get(b"hot", Look::Use, |_| ()).is_none() {
+                        lost.fetch_add(1, Ordering::Relaxed);
+                        cache.set(of(b"hot")).expect("it is there");
+                    }
+                    let key = (thread << 32 | n).to_le_bytes();
+                    cache.set(Item { key: &key, value: b"v", ..of(b"") }).expect("it is there");
+                }
+            });
+        }
+    });
+    assert_eq!(lost.into_inner(), 0);
+}
+
+#[test]
+fn a_destroyed_cache_takes_nothing_and_its_name_is_free() {
+    let config = |max_entries| Config {
+        max_entries,
+        max_bytes: u64::MAX,
+        max_entry_bytes: u64::MAX,
+        policy: Policy::Lru,
+    };
+    let item = Item { key: b"k", value: b"v", tag: 2, ttl: f64::INFINITY, stale: 0.0 };
+    let old = cache::open("to destroy", config(10), true).expect("it is there");
+    old.set(item).expect("it is there");
+    assert!(cache::destroy("to destroy"));
+    assert!(!cache::destroy("to destroy"));
+    assert!(old.get(b"k", Look::Use, |_| ()).is_none());
+    assert_eq!(old.set(item).expect_err("it is destroyed").code(), "ERR_CACHE_DESTROYED");
+    assert_eq!((old.stats().entries, old.stats().bytes), (0, 0));
+    let new = cache::open("to destroy", config(20), true).expect("it is there");
+    new.set(item).expect("it is there");
+    assert!(new.get(b"k", Look::Use, |_| ()).is_some() && !old.delete(b"k"));
 }

@@ -13,6 +13,8 @@ use crate::sync::{AtomicU32, Ordering};
 
 const HITS: u32 = 0xff;
 const TICKS: u32 = 0x00ff_ffff;
+/// A tick that seems further away than this is not old but ahead: half of the ring.
+const FARTHEST: u32 = TICKS / 2;
 
 /// The words of one slot.
 #[derive(Debug)]
@@ -59,10 +61,11 @@ impl SlotWords {
         self.stamp.store(tick << 8, Ordering::Relaxed);
     }
 
-    /// The tick of the stamp, seen from `now`: at most 2^24 - 1 ticks ago.
+    /// The tick of the stamp, seen from `now`: less than 2^23 ticks ago. An isolate may have read a tick later than `now`: that counts as `now`.
     pub fn stamped(&self, now: u32) -> u32 {
         let tick = self.stamp.load(Ordering::Relaxed) >> 8;
-        now.wrapping_sub(now.wrapping_sub(tick) & TICKS)
+        let age = now.wrapping_sub(tick) & TICKS;
+        if age > FARTHEST { now } else { now.wrapping_sub(age) }
     }
 
     /// The hits since the last call.

@@ -4,9 +4,11 @@
 //! less than 65,536 has a header of 4 bytes: length of the key (8 bits) and of the value (16 bits). Any other has one of 8: length of the key
 //! (24 bits), then of the value (32 bits). A [`Life`] follows, if it has one: `expires`, `leaves`. Then the key and the value. Nothing is aligned.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 use std::slice;
+
+use crate::error::Error;
 
 /// Longest key, in bytes.
 pub const LONGEST_KEY: usize = (1 << 24) - 1;
@@ -39,14 +41,16 @@ pub(super) struct Entry(NonNull<u8>);
 unsafe impl Send for Entry {}
 
 impl Entry {
-    /// Copies key and value. They must be within [`LONGEST_KEY`] and [`LONGEST_VALUE`], and `tag` below 64.
-    pub fn new(key: &[u8], value: &[u8], tag: u8, life: Option<Life>) -> Self {
+    /// Copies key and value. They must be within [`LONGEST_KEY`] and [`LONGEST_VALUE`], and `tag` below 64. Fails where there is no memory.
+    pub fn new(key: &[u8], value: &[u8], tag: u8, life: Option<Life>) -> Result<Self, Error> {
         assert!(key.len() <= LONGEST_KEY && value.len() <= LONGEST_VALUE && tag < TAGS);
         let shape = Shape::of(key.len(), value.len(), life.is_some());
         let layout = shape.layout();
         // SAFETY: the layout is not empty.
         let memory = unsafe { alloc(layout) };
-        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        let Some(memory) = NonNull::new(memory) else {
+            return Err(Error::CacheMemory { bytes: layout.size() });
+        };
         let flags = u32::from(tag) << 24 | if life.is_some() { HAS_LIFE } else { 0 };
         // SAFETY: all writes are inside of the allocation, whose size is the sum of the parts.
         unsafe {
@@ -64,7 +68,7 @@ impl Entry {
             bytes.copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
             bytes.add(key.len()).copy_from_nonoverlapping(NonNull::from(value).cast(), value.len());
         }
-        Self(memory)
+        Ok(Self(memory))
     }
 
     /// What an entry of these sizes is counted as, in bytes.
@@ -176,7 +180,7 @@ mod tests {
             (&[1; 256], b"", 1, Some(life)),
             (b"", &[3; 65_536], 63, None),
         ] {
-            let entry = Entry::new(key, value, tag, life);
+            let entry = Entry::new(key, value, tag, life).expect("there is memory");
             assert_eq!((entry.key(), entry.value(), entry.tag(), entry.life()), (key, value, tag, life));
             assert_eq!(entry.own_cost(), Entry::cost(key.len(), value.len(), life.is_some()));
         }

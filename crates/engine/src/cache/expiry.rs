@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::slots::Slots;
+use crate::error::Error;
 
 /// Fewer void deadlines are not worth a sweep.
 const FEW: usize = 64;
@@ -18,6 +19,13 @@ pub(super) struct Expiry {
 }
 
 impl Expiry {
+    /// Makes room for one more deadline; fails where there is no memory.
+    pub fn reserve(&mut self) -> Result<(), Error> {
+        self.heap
+            .try_reserve(1)
+            .map_err(|_| Error::CacheMemory { bytes: self.heap.len() * size_of::<(u64, u32)>() })
+    }
+
     /// The entry in `slot` leaves at this time; `entries` is the number of all entries of the shard.
     pub fn push(&mut self, slots: &Slots, slot: u32, leaves: f64, entries: usize) {
         if leaves == f64::INFINITY {

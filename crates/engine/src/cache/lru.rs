@@ -16,6 +16,8 @@ use super::slots::{List, NONE, Slots};
 const MOST_LISTS: usize = 8192;
 /// The first list is visited after so many ticks, long before its ticks (of 32 bits) and stamps (of 24) could be taken for young ones.
 const VISIT: u32 = 1 << 22;
+/// A visit that comes later than this after the last one cannot trust the stamps: some may be older than half of their ring.
+const LATEST: u32 = 3 << 21;
 
 /// The order of a shard.
 #[derive(Debug, Default)]
@@ -40,6 +42,10 @@ impl Lru {
             self.first = tick.wrapping_sub(1);
             at = 1;
         }
+        // Where there is no memory for more lists, the last one takes what is younger.
+        if self.lists.try_reserve((at + 1).saturating_sub(self.lists.len())).is_err() {
+            at = at.min(self.lists.len().saturating_sub(1));
+        }
         while self.lists.len() <= at {
             self.lists.push_back(List::EMPTY);
         }
@@ -49,9 +55,14 @@ impl Lru {
         if surplus > 0 {
             self.join(slots, surplus + 1);
         }
-        if place.wrapping_sub(self.visited) > VISIT {
+        if self.is_visit_due(place) {
             self.visit(slots, place);
         }
+    }
+
+    /// Whether the stamps of the first list have to be looked after at `tick`, which may also be before the last visit.
+    fn is_visit_due(&self, tick: u32) -> bool {
+        (VISIT + 1..=u32::MAX - VISIT).contains(&tick.wrapping_sub(self.visited))
     }
 
     /// A slot leaves.
@@ -63,6 +74,13 @@ impl Lru {
 
     /// The least recently used slot, still in its place.
     pub fn victim(&mut self, slots: &mut Slots, now: u32) -> Option<u32> {
+        // Other shards may have moved the tick on while nothing came into this one.
+        if self.is_visit_due(now) && !self.lists.is_empty() {
+            if now.wrapping_sub(self.first) as usize >= 2 * MOST_LISTS {
+                self.join(slots, self.lists.len());
+            }
+            self.visit(slots, now);
+        }
         loop {
             let slot = self.lists.front()?.head;
             if slot == NONE {
@@ -92,7 +110,7 @@ impl Lru {
     /// Gives the slots of the first list its tick, and those that were not used since, its stamp.
     fn visit(&mut self, slots: &mut Slots, now: u32) {
         // After a long time without insertions nobody can tell which stamps are young: none is.
-        let in_time = now.wrapping_sub(self.visited) <= 2 * VISIT;
+        let in_time = now.wrapping_sub(self.visited) <= LATEST;
         self.visited = now;
         let mut slot = self.lists.front().map_or(NONE, |list| list.head);
         while slot != NONE {
@@ -113,8 +131,8 @@ mod tests {
     use super::*;
 
     fn filled(slots: &mut Slots, order: &mut Lru, tick: u32) -> u32 {
-        let slot = slots.take(|_| 0);
-        slots.fill(slot, Entry::new(b"", b"", 0, None));
+        let slot = slots.take(|_| Ok(0)).expect("there is memory");
+        slots.fill(slot, Entry::new(b"", b"", 0, None).expect("there is memory"));
         slots.words(slot).reset(tick);
         order.insert(slots, slot, tick);
         slot
@@ -146,6 +164,44 @@ mod tests {
             assert!(ticks[..5].is_sorted() && ticks[..5].iter().max() < ticks[5..].iter().min());
             assert_eq!(ticks[9], 9);
         }
+    }
+
+    /// A caller's tick may be behind that of a hit in another thread, by one or by many. The hit then seemed to be as old as a stamp can
+    /// be, and the hottest entry was thrown out.
+    #[test]
+    fn a_hit_that_is_ahead_of_the_caller_is_young_at_every_place_of_both_rings() {
+        for start in [0, 0x007f_fffe, 0x00ff_fffe, 0x0100_0000, 0x7fff_fffe, u32::MAX - 1] {
+            for ahead in [1, 2, 1000, (1 << 23) - 2] {
+                let (mut slots, mut order) = (Slots::default(), Lru { visited: start, ..Lru::default() });
+                let hot = filled(&mut slots, &mut order, start);
+                let cold = filled(&mut slots, &mut order, start);
+                let now = start.wrapping_add(1);
+                slots.words(hot).stamp(now.wrapping_add(ahead), true);
+                assert_eq!(slots.words(hot).stamped(now), now);
+                assert_eq!(order.victim(&mut slots, now), Some(cold), "start {start}, ahead {ahead}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hit_from_before_the_last_visit_costs_no_other_its_age() {
+        let (mut slots, mut order) = (Slots::default(), Lru::default());
+        let visited = VISIT + 10;
+        let first = filled(&mut slots, &mut order, visited);
+        assert_eq!(order.visited, visited);
+        filled(&mut slots, &mut order, visited - 1);
+        assert_eq!(order.visited, visited);
+        assert_eq!(order.victim(&mut slots, visited), Some(first));
+    }
+
+    #[test]
+    fn a_shard_that_nothing_came_into_for_long_still_knows_its_oldest() {
+        let (mut slots, mut order) = (Slots::default(), Lru::default());
+        let all: Vec<u32> = (0..5).map(|tick| filled(&mut slots, &mut order, tick)).collect();
+        // So old that each stamp, seen from now, is beyond half of its ring.
+        let now = (1 << 23) + 10;
+        let left: Vec<u32> = std::iter::from_fn(|| take(&mut slots, &mut order, now)).collect();
+        assert_eq!(left, all);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! - `shard.rs`: index, slots, order and deadlines under one lock; a large cache has several. `budget.rs`: the bounds that hold for all.
 //! - `slots.rs`: where entries live, and the words by which isolates know them without asking. `entry.rs`: key and value.
 //! - `policy.rs`: who leaves: `lru.rs`, or `tinylfu.rs` with `sketch.rs` and `climber.rs`. `expiry.rs`: what ends when.
-//! - `flights.rs`: one computation of a missing value for all isolates.
+//! - `trim.rs`: freed memory goes back to the system. `flights.rs`: one computation of a missing value for all isolates.
 //!
 //! # Guarantees
 //! The bounds hold at all times: room is made before an entry comes in. After a call that changed an entry has returned, no isolate that
@@ -24,10 +24,11 @@ mod shard;
 mod sketch;
 mod slots;
 mod tinylfu;
+mod trim;
 
 use std::hash::BuildHasher;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState as Hasher;
 use parking_lot::{Mutex, MutexGuard, RwLock};
@@ -45,19 +46,25 @@ pub use config::Config;
 pub use entry::Life;
 pub use flights::{Asker, Begin, Outcome};
 pub use policy::Policy;
-pub use registry::{forget, open};
+pub use registry::{destroy, forget, open};
 pub use slots::{Place, Segment};
 
 /// A tick is so small a part of the cache: recency is exact to a 1024th of its entries.
 const TICKS_A_TURN: u64 = 1024;
 /// A page of entries is about so many bytes.
 const PAGE_BYTES: usize = 256 << 10;
+/// What stands before the key of an entry in a page.
+const ITEM_HEADER: usize = 32;
 
 /// The word that isolates stamp with.
 #[derive(Debug, Default)]
 pub struct Tick(AtomicU32);
 
 impl Tick {
+    fn read(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// The memory, for mapping into an isolate: its address and its length in bytes.
     pub fn memory(&self) -> (*const u8, usize) {
         (self.0.as_ptr().cast(), size_of_val(&self.0))
@@ -127,7 +134,10 @@ pub struct Stats {
 pub struct Cache {
     config: Config,
     hasher: Hasher,
-    shards: Box<[Mutex<Shard>]>,
+    /// Made when the first entry comes into them.
+    shards: Box<[OnceLock<Box<Mutex<Shard>>>]>,
+    /// Set before the shards of a destroyed cache are emptied.
+    is_destroyed: AtomicBool,
     budget: Budget,
     tick: Arc<Tick>,
     /// Insertions since the last tick.
@@ -172,12 +182,11 @@ impl Isolates {
 impl Cache {
     /// An empty cache without a name.
     pub fn new(config: Config) -> Self {
-        let by_bytes = config.max_entries == u64::MAX;
-        let shards = (0..config.shards()).map(|_| Mutex::new(Shard::new(config.policy, by_bytes)));
         Self {
             config,
             hasher: Hasher::default(),
-            shards: shards.collect(),
+            shards: (0..config.shards()).map(|_| OnceLock::new()).collect(),
+            is_destroyed: AtomicBool::new(false),
             budget: Budget::new(config.max_bytes, config.max_entries),
             tick: Arc::default(),
             since_tick: AtomicU32::new(0),
@@ -236,7 +245,7 @@ impl Cache {
 
     fn find(&self, key: &[u8], look: Look, read: impl FnOnce(&[u8])) -> Option<Found> {
         let hash = self.hash(key);
-        let mut shard = self.shard(hash);
+        let mut shard = self.present_shard(hash)?;
         let slot = shard.find(key, hash)?;
         let entry = shard.slots.entry(slot)?;
         let life = entry.life();
@@ -253,7 +262,7 @@ impl Cache {
             }
         }
         if look == Look::Use {
-            shard.slots.words(slot).stamp(self.tick.0.load(Ordering::Relaxed), true);
+            shard.slots.words(slot).stamp(self.tick.read(), true);
         }
         read(entry.value());
         Some(Found { place: shard.slots.place(slot), tag: entry.tag(), life, length: entry.value().len() })
@@ -261,7 +270,7 @@ impl Cache {
 
     /// Stores an entry. A flight of its key is overtaken.
     ///
-    /// Fails with `CacheKeyTooLarge`, `CacheEntryTooLarge`; what was stored before stays then.
+    /// Fails with `CacheKeyTooLarge`, `CacheEntryTooLarge`, `CacheMemory`, `CacheDestroyed`; what was stored before stays then.
     pub fn set(&self, item: Item<'_>) -> Result<Place, Error> {
         // Before, for flights that are under way; after, for those that began meanwhile and may know only the old state.
         self.flights.overtake(item.key);
@@ -289,15 +298,23 @@ impl Cache {
         });
         loop {
             let mut shard = self.shard(hash);
+            if self.is_destroyed.load(Ordering::SeqCst) {
+                return Err(Error::CacheDestroyed);
+            }
             shard.expire(&context);
             // Whatever has to leave may be the entry itself: it is looked for anew each time.
             while let Some(slot) = shard.find(key, hash) {
                 let old = shard.slots.entry(slot).map_or(0, Entry::own_cost);
                 if cost <= old || self.budget.reserve(cost - old, 0) {
-                    let place = shard.replace(&context, slot, Entry::new(key, value, tag, life));
-                    self.budget.release(old.saturating_sub(cost), 0);
-                    shard.counts.sets += 1;
-                    return Ok(place);
+                    let entry = Entry::new(key, value, tag, life);
+                    let place = entry.and_then(|entry| shard.replace(&context, slot, entry));
+                    if place.is_err() {
+                        self.budget.release(cost.saturating_sub(old), 0);
+                    } else {
+                        self.budget.release(old.saturating_sub(cost), 0);
+                        shard.counts.sets += 1;
+                    }
+                    return place;
                 }
                 if shard.len() == 1 {
                     // There is room for it once others have left, or once it has left itself.
@@ -316,10 +333,15 @@ impl Cache {
             };
             if reserved {
                 let entry = Entry::new(key, value, tag, life);
-                let place = shard.insert(&context, hash, entry, |segment| self.register(segment));
-                shard.counts.sets += 1;
-                self.count_insertion();
-                return Ok(place);
+                let place = entry
+                    .and_then(|entry| shard.insert(&context, hash, entry, |segment| self.register(segment)));
+                if place.is_err() {
+                    self.budget.release(cost, 1);
+                } else {
+                    shard.counts.sets += 1;
+                    self.count_insertion();
+                }
+                return place;
             }
             drop(shard);
             self.evict_elsewhere(hash, &context, cost);
@@ -336,7 +358,7 @@ impl Cache {
 
     fn drop_entry(&self, key: &[u8]) -> bool {
         let hash = self.hash(key);
-        let mut shard = self.shard(hash);
+        let Some(mut shard) = self.present_shard(hash) else { return false };
         let Some(slot) = shard.find(key, hash) else { return false };
         let context = self.context();
         let life = shard.slots.entry(slot).and_then(Entry::life);
@@ -348,16 +370,28 @@ impl Cache {
     pub fn clear(&self) {
         self.flights.overtake_all();
         let context = self.context();
-        for shard in &self.shards {
+        let before = self.budget.bytes();
+        for shard in self.present_shards() {
             shard.lock().clear(&context);
         }
         self.flights.overtake_all();
+        trim::after(before);
+    }
+
+    /// Takes all entries away for good: nothing can be stored any more. Computations that are under way still answer those that wait.
+    fn destroy(&self) {
+        self.is_destroyed.store(true, Ordering::SeqCst);
+        self.clear();
+    }
+
+    fn present_shards(&self) -> impl Iterator<Item = &Mutex<Shard>> {
+        self.shards.iter().filter_map(|shard| shard.get().map(|shard| &**shard))
     }
 
     /// Lets all that is due leave; the time at which something will be due next.
     pub fn expire(&self) -> Option<f64> {
         let context = self.context();
-        let next = self.shards.iter().filter_map(|shard| {
+        let next = self.present_shards().filter_map(|shard| {
             let mut shard = shard.lock();
             while shard.expire(&context) {}
             shard.next_deadline()
@@ -376,7 +410,7 @@ impl Cache {
             ..Stats::default()
         };
         let now = clock::read();
-        for shard in &self.shards {
+        for shard in self.present_shards() {
             let shard = shard.lock();
             // Others delete meanwhile.
             stats.entries = stats.entries.saturating_sub(shard.expired(now));
@@ -393,28 +427,40 @@ impl Cache {
     ///
     /// Each is written as: u32 length of the key, u32 length of the value, u32 tag, u32 ticks since its last use, f64 expires, f64 leaves (infinite: never), key,
     /// value, padded to a multiple of 8.
-    pub fn page(&self, cursor: u64, look: Look, with_values: bool, out: &mut Vec<u8>) -> Option<u64> {
+    ///
+    /// Fails with `CacheMemory`.
+    pub fn page(
+        &self,
+        cursor: u64,
+        look: Look,
+        with_values: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<u64>, Error> {
         let now = clock::read();
         let end_of = |life: Life| if look == Look::Stale { life.leaves } else { life.expires };
-        let tick = self.tick.0.load(Ordering::Relaxed);
         let mut at = (cursor & u64::from(u32::MAX)) as u32;
         for index in (cursor >> 32) as usize..self.shards.len() {
-            let shard = self.shards[index].lock();
+            let Some(shard) = self.shards[index].get() else {
+                at = 0;
+                continue;
+            };
+            let shard = shard.lock();
+            let tick = self.tick.read();
             while at < shard.slots.capacity() {
                 if out.len() >= PAGE_BYTES {
-                    return Some((index as u64) << 32 | u64::from(at));
+                    return Ok(Some((index as u64) << 32 | u64::from(at)));
                 }
                 if let Some(entry) = shard.slots.entry(at)
                     && entry.life().is_none_or(|life| end_of(life) > now)
                 {
                     let age = tick.wrapping_sub(shard.slots.words(at).stamped(tick));
-                    write_item(out, entry, age, with_values);
+                    write_item(out, entry, age, with_values)?;
                 }
                 at += 1;
             }
             at = 0;
         }
-        None
+        Ok(None)
     }
 
     /// Asks for the value of a missing key: whether to compute it or to wait.
@@ -445,7 +491,7 @@ impl Cache {
         let own = self.shard_of(hash);
         for step in 1..=self.shards.len() {
             let other = (own + step) % self.shards.len();
-            if self.shards[other].lock().evict(context, cost) {
+            if self.shards[other].get().is_some_and(|shard| shard.lock().evict(context, cost)) {
                 return;
             }
         }
@@ -472,16 +518,18 @@ impl Cache {
         }
     }
 
-    fn register(&self, segment: &Arc<Segment>) -> u32 {
+    fn register(&self, segment: &Arc<Segment>) -> Result<u32, Error> {
         let mut segments = self.segments.write();
+        let wanted = size_of::<Arc<Segment>>();
+        segments.try_reserve(1).map_err(|_| Error::CacheMemory { bytes: wanted * segments.len() })?;
         segments.push(Arc::clone(segment));
-        (segments.len() - 1) as u32
+        Ok((segments.len() - 1) as u32)
     }
 
     fn context(&self) -> Context<'_> {
         Context {
             budget: &self.budget,
-            tick: self.tick.0.load(Ordering::Relaxed),
+            tick: &self.tick,
             window: f64::from_bits(self.window.load(Ordering::Relaxed)),
             hasher: &self.hasher,
         }
@@ -492,7 +540,16 @@ impl Cache {
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
-        self.shards[self.shard_of(hash)].lock()
+        let shard = self.shards[self.shard_of(hash)].get_or_init(|| {
+            let by_bytes = self.config.max_entries == u64::MAX;
+            Box::new(Mutex::new(Shard::new(self.config.policy, by_bytes)))
+        });
+        shard.lock()
+    }
+
+    /// The shard of a hash, if anything was ever stored there.
+    fn present_shard(&self, hash: u64) -> Option<MutexGuard<'_, Shard>> {
+        self.shards[self.shard_of(hash)].get().map(|shard| shard.lock())
     }
 
     fn shard_of(&self, hash: u64) -> usize {
@@ -501,9 +558,11 @@ impl Cache {
     }
 }
 
-fn write_item(out: &mut Vec<u8>, entry: &Entry, age: u32, with_values: bool) {
+fn write_item(out: &mut Vec<u8>, entry: &Entry, age: u32, with_values: bool) -> Result<(), Error> {
     let value = if with_values { entry.value() } else { &[] };
     let life = entry.life().unwrap_or(Life { expires: f64::INFINITY, leaves: f64::INFINITY });
+    let bytes = ITEM_HEADER + entry.key().len() + value.len() + 8;
+    out.try_reserve(bytes).map_err(|_| Error::CacheMemory { bytes })?;
     out.extend_from_slice(&(entry.key().len() as u32).to_le_bytes());
     out.extend_from_slice(&(value.len() as u32).to_le_bytes());
     out.extend_from_slice(&u32::from(entry.tag()).to_le_bytes());
@@ -513,4 +572,5 @@ fn write_item(out: &mut Vec<u8>, entry: &Entry, age: u32, with_values: bool) {
     out.extend_from_slice(entry.key());
     out.extend_from_slice(value);
     out.resize(out.len().next_multiple_of(8), 0);
+    Ok(())
 }

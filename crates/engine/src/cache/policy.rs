@@ -89,7 +89,7 @@ impl Order {
     /// Which slot has to leave before an entry of `incoming` bytes comes in; it stays in its place.
     pub fn victim(&mut self, slots: &mut Slots, context: &Context<'_>, incoming: u64) -> Option<u32> {
         match self {
-            Self::Lru(order) => order.victim(slots, context.tick),
+            Self::Lru(order) => order.victim(slots, context.tick()),
             Self::TinyLfu(order) => order.victim(slots, incoming, context.window, context.hasher),
         }
     }

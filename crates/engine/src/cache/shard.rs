@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::Hasher;
 use super::budget::Budget;
 use super::entry::{Entry, Life};
 use super::expiry::Expiry;
 use super::policy::{Order, Policy};
 use super::slots::{Place, Segment, Slots};
+use super::{Hasher, Tick};
 use crate::clock;
+use crate::error::Error;
 
 /// So many expired entries leave in one call at most, unless their room is needed: one call is not to pay for all.
 const DUE_AT_ONCE: usize = 256;
@@ -39,11 +40,17 @@ pub(super) struct Shard {
 /// What the calls of a shard have in common.
 pub(super) struct Context<'a> {
     pub budget: &'a Budget,
-    /// The tick of the cache.
-    pub tick: u32,
+    pub tick: &'a Tick,
     /// Share of the window under `tinylfu`.
     pub window: f64,
     pub hasher: &'a Hasher,
+}
+
+impl Context<'_> {
+    /// The tick of the cache. Under the lock of a shard it is never before one that was read there earlier.
+    pub fn tick(&self) -> u32 {
+        self.tick.read()
+    }
 }
 
 impl Shard {
@@ -68,33 +75,45 @@ impl Shard {
         self.index.find(hash, |&slot| slots.entry(slot).is_some_and(|entry| entry.key() == key)).copied()
     }
 
-    /// Puts a new entry in, for which `Budget::reserve` has made room.
+    /// Puts a new entry in, for which `Budget::reserve` has made room. Fails, and changes nothing, where there is no memory.
     pub fn insert(
         &mut self,
         context: &Context<'_>,
         hash: u64,
         entry: Entry,
-        register: impl FnOnce(&Arc<Segment>) -> u32,
-    ) -> Place {
+        register: impl FnOnce(&Arc<Segment>) -> Result<u32, Error>,
+    ) -> Result<Place, Error> {
         let life = entry.life();
-        let slot = self.slots.take(register);
-        self.slots.fill(slot, entry);
-        self.slots.words(slot).reset(context.tick);
-        self.order.insert(&mut self.slots, slot, context.tick, hash);
-        let slots = &self.slots;
-        self.index.insert_unique(hash, slot, |&slot| {
+        self.reserve_deadline(life)?;
+        let tick = context.tick();
+        let Self { index, slots, .. } = self;
+        let hash_of = |slots: &Slots, slot: u32| {
             slots.entry(slot).map_or(0, |entry| context.hasher.hash_one(entry.key()))
-        });
+        };
+        index
+            .try_reserve(1, |&slot| hash_of(slots, slot))
+            .map_err(|_| Error::CacheMemory { bytes: index.len() * size_of::<u32>() })?;
+        let slot = slots.take(register)?;
+        self.slots.fill(slot, entry);
+        self.slots.words(slot).reset(tick);
+        self.order.insert(&mut self.slots, slot, tick, hash);
+        let slots = &self.slots;
+        self.index.insert_unique(hash, slot, |&slot| hash_of(slots, slot));
         self.expire_later(slot, life);
-        self.slots.place(slot)
+        Ok(self.slots.place(slot))
     }
 
-    /// Puts an entry into the slot of its key; the budget is the caller's affair.
-    pub fn replace(&mut self, context: &Context<'_>, slot: u32, entry: Entry) -> Place {
+    /// Puts an entry into the slot of its key; the budget is the caller's affair. Fails as `insert`.
+    pub fn replace(&mut self, context: &Context<'_>, slot: u32, entry: Entry) -> Result<Place, Error> {
         let life = entry.life();
-        self.order.replace(&mut self.slots, slot, context.tick, |slots| drop(slots.fill(slot, entry)));
+        self.reserve_deadline(life)?;
+        self.order.replace(&mut self.slots, slot, context.tick(), |slots| drop(slots.fill(slot, entry)));
         self.expire_later(slot, life);
-        self.slots.place(slot)
+        Ok(self.slots.place(slot))
+    }
+
+    fn reserve_deadline(&mut self, life: Option<Life>) -> Result<(), Error> {
+        if life.is_some() { self.expiry.reserve() } else { Ok(()) }
     }
 
     fn expire_later(&mut self, slot: u32, life: Option<Life>) {

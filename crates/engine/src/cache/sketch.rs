@@ -23,13 +23,16 @@ pub(super) struct Sketch {
 impl Sketch {
     /// A sketch for about so many entries.
     pub fn new(entries: usize) -> Self {
+        Self::try_new(entries).expect("the first sketch is small")
+    }
+
+    /// The same; `None` where there is no memory for it.
+    pub fn try_new(entries: usize) -> Option<Self> {
         let width = entries.max(32).next_power_of_two() * if entries <= SMALL { 4 } else { 2 };
-        Self {
-            pairs: vec![0; width * DEPTH / 2],
-            mask: width as u64 - 1,
-            increments: 0,
-            period: entries.max(1) * SAMPLE,
-        }
+        let mut pairs = Vec::new();
+        pairs.try_reserve_exact(width * DEPTH / 2).ok()?;
+        pairs.resize(width * DEPTH / 2, 0);
+        Some(Self { pairs, mask: width as u64 - 1, increments: 0, period: entries.max(1) * SAMPLE })
     }
 
     /// For how many entries it was made, at least.

@@ -59,8 +59,11 @@ impl TinyLfu {
     /// A slot comes in.
     pub fn insert(&mut self, slots: &mut Slots, slot: u32, hash: u64) {
         self.entries += 1;
-        if self.entries as usize > self.sketch.entries() {
-            self.sketch = Sketch::new(2 * self.entries as usize);
+        // Without memory for a larger one the old one goes on, with more confusions.
+        if self.entries as usize > self.sketch.entries()
+            && let Some(sketch) = Sketch::try_new(2 * self.entries as usize)
+        {
+            self.sketch = sketch;
         }
         self.candidate = NONE;
         self.sketch.increment(hash);

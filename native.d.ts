@@ -186,7 +186,7 @@ export declare function cacheOpen(load: number, name: string, maxEntries: number
 /**
  * Entries in no order (`with_expired`: also expired ones that are still kept), in the form that the engine's `cache/mod.rs` draws, after a double: the cursor to go on with, or -1. The cursor is 0 at first.
  *
- * Throws `ERR_CACHE_MEMORY`.
+ * Throws `ERR_CORE_OUT_OF_MEMORY`.
  */
 export declare function cachePage(handle: number, cursor: number, withValues: boolean, withExpired: boolean): Uint8Array | null
 
@@ -196,7 +196,7 @@ export declare function cacheSegment(handle: number, segment: number): ArrayBuff
 /**
  * Stores an entry that expires in `ttl` milliseconds and is kept for `stale` more.
  *
- * Throws `ERR_CACHE_ENTRY_TOO_LARGE`, `ERR_CACHE_KEY_TOO_LARGE`, `ERR_CACHE_MEMORY`, `ERR_CACHE_DESTROYED`; the cache is as it was then.
+ * Throws `ERR_CACHE_ENTRY_TOO_LARGE`, `ERR_CACHE_KEY_TOO_LARGE`, `ERR_CORE_OUT_OF_MEMORY`, `ERR_CACHE_DESTROYED`; the cache is as it was then.
  */
 export declare function cacheSet(handle: number, wire: Uint8Array, keyLength: number, valueLength: number, tag: number, ttl: number, stale: number): void
 

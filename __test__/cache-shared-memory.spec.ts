@@ -38,7 +38,7 @@ limited('under a limit of the address space', () => {
     ['many values of middle size', 1_000_000, 10_000],
   ])('%s are refused with a code, and the process goes on', (_, size, count) => {
     const told = fill(size, count);
-    expect(told.refused).toBe('ERR_CACHE_MEMORY');
+    expect(told.refused).toBe('ERR_CORE_OUT_OF_MEMORY');
     expect(told.stored).toBeGreaterThan(0);
     expect(told.before).toEqual({ size: told.stored, last: true });
     expect(told).toMatchObject({ small: 'value', size: 1 });

@@ -116,7 +116,7 @@ pub fn cache_get(
 
 /// Stores an entry that expires in `ttl` milliseconds and is kept for `stale` more.
 ///
-/// Throws `ERR_CACHE_ENTRY_TOO_LARGE`, `ERR_CACHE_KEY_TOO_LARGE`, `ERR_CACHE_MEMORY`, `ERR_CACHE_DESTROYED`; the cache is as it was then.
+/// Throws `ERR_CACHE_ENTRY_TOO_LARGE`, `ERR_CACHE_KEY_TOO_LARGE`, `ERR_CORE_OUT_OF_MEMORY`, `ERR_CACHE_DESTROYED`; the cache is as it was then.
 #[entry]
 pub fn cache_set(
     handle: u32,
@@ -169,7 +169,7 @@ pub fn cache_stats(handle: u32) -> Option<Vec<f64>> {
 
 /// Entries in no order (`with_expired`: also expired ones that are still kept), in the form that the engine's `cache/mod.rs` draws, after a double: the cursor to go on with, or -1. The cursor is 0 at first.
 ///
-/// Throws `ERR_CACHE_MEMORY`.
+/// Throws `ERR_CORE_OUT_OF_MEMORY`.
 #[entry]
 pub fn cache_page(
     handle: u32,
@@ -212,7 +212,8 @@ pub fn cache_land(
 ) -> Result<()> {
     let Some((cache, owner)) = find(handle).zip(asker(load, handle, ticket)) else { return Ok(()) };
     let item = item(wire, key_length, value_length, tag, ttl, stale);
-    let frame = Frame::single(Tag::from_u8(tag).unwrap_or(Tag::Undefined), item.value);
+    let frame = Frame::try_single(Tag::from_u8(tag).unwrap_or(Tag::Undefined), item.value)
+        .unwrap_or_else(|error| Frame::single(Tag::Error, error.to_json().as_bytes()));
     cache.land(item.key, &owner, &frame, keep.then_some(item)).map_err(from_engine)
 }
 

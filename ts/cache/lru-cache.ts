@@ -138,7 +138,7 @@ export class LRUCache<K = unknown, V = unknown>
    * @param ttl milliseconds until it expires; 0 and `Infinity`: never. Default: `maxAge`.
    * @returns this cache
    * @throws TypeError `ERR_CACHE_INVALID_TYPE`, RangeError `ERR_CACHE_OUT_OF_RANGE`: the ttl. NoizylabError `ERR_CACHE_ENTRY_TOO_LARGE`:
-   * the entry has more than `maxEntryBytes`; what was there stays. Of shared caches also `ERR_CACHE_MEMORY`: the system gives no memory, and
+   * the entry has more than `maxEntryBytes`; what was there stays. Of shared caches also `ERR_CORE_OUT_OF_MEMORY`: the system gives no memory, and
    * what was there stays; `ERR_CACHE_DESTROYED`.
    */
   set(key: K, value: V, ttl?: number | null): this {

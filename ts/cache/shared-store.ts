@@ -424,7 +424,7 @@ export function destroyShared(name: string): boolean {
 /** Why a computed value answers those who wait and is not kept. */
 const NOT_KEPT: ReadonlySet<string> = new Set([
   'ERR_CACHE_ENTRY_TOO_LARGE',
-  'ERR_CACHE_MEMORY',
+  'ERR_CORE_OUT_OF_MEMORY',
   'ERR_CACHE_DESTROYED',
 ]);
 /** What stands for no value here. */

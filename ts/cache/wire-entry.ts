@@ -32,7 +32,7 @@ export function encodeKey(writer: Writer, key: unknown): number {
 
 /**
  * Appends a value and returns its tag.
- * @throws TypeError `ERR_CACHE_NOT_CLONEABLE`, NoizylabError `ERR_CACHE_MEMORY`
+ * @throws TypeError `ERR_CACHE_NOT_CLONEABLE`, NoizylabError `ERR_CORE_OUT_OF_MEMORY`
  */
 export function encodeValue(writer: Writer, value: unknown): number {
   const start = writer.length;
@@ -46,7 +46,7 @@ export function encodeValue(writer: Writer, value: unknown): number {
     // Neither V8's buffers nor its serializer have a code for memory that cannot be had.
     if (cause instanceof Error && /allocation failed|allocate memory|out of memory/i.test(cause.message))
       throw new NoizylabError(
-        'ERR_CACHE_MEMORY',
+        'ERR_CORE_OUT_OF_MEMORY',
         'there is no memory to encode the value; nothing was changed',
         {
           cause,

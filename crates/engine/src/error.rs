@@ -101,14 +101,6 @@ pub enum Error {
         /// What is allowed.
         limit: usize,
     },
-    /// The operating system gives no memory for an entry of a shared cache, or for the tables that find it.
-    #[error(
-        "the system gives no memory for an entry of the shared cache ({bytes} bytes wanted); nothing was changed"
-    )]
-    CacheMemory {
-        /// What could not be had.
-        bytes: usize,
-    },
     /// The shared cache was destroyed while a handle of it was open.
     #[error("the shared cache was destroyed; open it anew by its name")]
     CacheDestroyed,
@@ -172,7 +164,6 @@ impl Error {
             Self::ShutDown => "ERR_PROCESSOR_SHUT_DOWN",
             Self::CacheEntryTooLarge { .. } => "ERR_CACHE_ENTRY_TOO_LARGE",
             Self::CacheKeyTooLarge { .. } => "ERR_CACHE_KEY_TOO_LARGE",
-            Self::CacheMemory { .. } => "ERR_CACHE_MEMORY",
             Self::CacheDestroyed => "ERR_CACHE_DESTROYED",
             Self::CacheMismatch { .. } => "ERR_CACHE_MISMATCH",
             Self::RateMismatch { .. } => "ERR_ACTOR_MISMATCH",

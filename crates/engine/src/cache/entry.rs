@@ -49,7 +49,7 @@ impl Entry {
         // SAFETY: the layout is not empty.
         let memory = unsafe { alloc(layout) };
         let Some(memory) = NonNull::new(memory) else {
-            return Err(Error::CacheMemory { bytes: layout.size() });
+            return Err(Error::OutOfMemory { bytes: layout.size() });
         };
         let flags = u32::from(tag) << 24 | if life.is_some() { HAS_LIFE } else { 0 };
         // SAFETY: all writes are inside of the allocation, whose size is the sum of the parts.

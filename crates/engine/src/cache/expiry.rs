@@ -23,7 +23,7 @@ impl Expiry {
     pub fn reserve(&mut self) -> Result<(), Error> {
         self.heap
             .try_reserve(1)
-            .map_err(|_| Error::CacheMemory { bytes: self.heap.len() * size_of::<(u64, u32)>() })
+            .map_err(|_| Error::OutOfMemory { bytes: self.heap.len() * size_of::<(u64, u32)>() })
     }
 
     /// The entry in `slot` leaves at this time; `entries` is the number of all entries of the shard.

@@ -270,7 +270,7 @@ impl Cache {
 
     /// Stores an entry. A flight of its key is overtaken.
     ///
-    /// Fails with `CacheKeyTooLarge`, `CacheEntryTooLarge`, `CacheMemory`, `CacheDestroyed`; what was stored before stays then.
+    /// Fails with `CacheKeyTooLarge`, `CacheEntryTooLarge`, `OutOfMemory`, `CacheDestroyed`; what was stored before stays then.
     pub fn set(&self, item: Item<'_>) -> Result<Place, Error> {
         // Before, for flights that are under way; after, for those that began meanwhile and may know only the old state.
         self.flights.overtake(item.key);
@@ -428,7 +428,7 @@ impl Cache {
     /// Each is written as: u32 length of the key, u32 length of the value, u32 tag, u32 ticks since its last use, f64 expires, f64 leaves (infinite: never), key,
     /// value, padded to a multiple of 8.
     ///
-    /// Fails with `CacheMemory`.
+    /// Fails with `OutOfMemory`.
     pub fn page(
         &self,
         cursor: u64,
@@ -521,7 +521,7 @@ impl Cache {
     fn register(&self, segment: &Arc<Segment>) -> Result<u32, Error> {
         let mut segments = self.segments.write();
         let wanted = size_of::<Arc<Segment>>();
-        segments.try_reserve(1).map_err(|_| Error::CacheMemory { bytes: wanted * segments.len() })?;
+        segments.try_reserve(1).map_err(|_| Error::OutOfMemory { bytes: wanted * segments.len() })?;
         segments.push(Arc::clone(segment));
         Ok((segments.len() - 1) as u32)
     }
@@ -562,7 +562,7 @@ fn write_item(out: &mut Vec<u8>, entry: &Entry, age: u32, with_values: bool) -> 
     let value = if with_values { entry.value() } else { &[] };
     let life = entry.life().unwrap_or(Life { expires: f64::INFINITY, leaves: f64::INFINITY });
     let bytes = ITEM_HEADER + entry.key().len() + value.len() + 8;
-    out.try_reserve(bytes).map_err(|_| Error::CacheMemory { bytes })?;
+    out.try_reserve(bytes).map_err(|_| Error::OutOfMemory { bytes })?;
     out.extend_from_slice(&(entry.key().len() as u32).to_le_bytes());
     out.extend_from_slice(&(value.len() as u32).to_le_bytes());
     out.extend_from_slice(&u32::from(entry.tag()).to_le_bytes());

@@ -92,7 +92,7 @@ impl Shard {
         };
         index
             .try_reserve(1, |&slot| hash_of(slots, slot))
-            .map_err(|_| Error::CacheMemory { bytes: index.len() * size_of::<u32>() })?;
+            .map_err(|_| Error::OutOfMemory { bytes: index.len() * size_of::<u32>() })?;
         let slot = slots.take(register)?;
         self.slots.fill(slot, entry);
         self.slots.words(slot).reset(tick);

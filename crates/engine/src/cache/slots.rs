@@ -102,7 +102,7 @@ impl Slots {
             (part.entries, part.links) = (entries, links);
         } else {
             let wanted = size_of::<Part>();
-            self.parts.try_reserve(1).map_err(|_| Error::CacheMemory { bytes: wanted })?;
+            self.parts.try_reserve(1).map_err(|_| Error::OutOfMemory { bytes: wanted })?;
             let words = Arc::new(Segment(filled(end - first, |_| SlotWords::default())?));
             self.parts.push(Part { number: register(&words)?, words, entries, links });
         }
@@ -198,7 +198,7 @@ fn start_of(part: usize) -> usize {
 /// So many values, or an error where there is no memory for them.
 fn filled<T>(count: usize, make: impl FnMut(usize) -> T) -> Result<Box<[T]>, Error> {
     let mut all = Vec::new();
-    all.try_reserve_exact(count).map_err(|_| Error::CacheMemory { bytes: count * size_of::<T>() })?;
+    all.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { bytes: count * size_of::<T>() })?;
     all.extend((0..count).map(make));
     Ok(all.into_boxed_slice())
 }

@@ -322,11 +322,12 @@ export declare function processorStart(handle: number): number
 
 /**
  * Accepts the first `length` bytes of `wire`: tasks in the form that the engine's `processor/batch.rs` draws. `arrays` is the memory
- * that they name, in their order: typed arrays, or `undefined` for one whose memory was detached.
+ * that they name, in their order: typed arrays, or `undefined` for one whose memory was detached. `written` are the places of those that their operations
+ * write, in ascending order.
  *
  * Throws `ERR_PROCESSOR_SHUT_DOWN`, `ERR_CORE_UNREADABLE`.
  */
-export declare function processorSubmit(handle: number, wire: Uint8Array, length: number, arrays?: readonly (NodeJS.TypedArray | undefined)[]): void
+export declare function processorSubmit(handle: number, wire: Uint8Array, length: number, arrays?: readonly (NodeJS.TypedArray | undefined)[], written?: readonly number[]): void
 
 /** Forgets an operation that no task uses any more. */
 export declare function processorUndefine(handle: number, operation: number): void

@@ -22,7 +22,13 @@ const TEMPLATE = /ERR_\$\{[^}]*\}\w*/g;
 const OF_SYSTEM = /^ERR_\$\{this\.system\}_([A-Z_]+)$/;
 const SYSTEM = /new OptionReader\('([A-Z]+)'\)/g;
 /** Codes of Node itself that the sources compare with. */
-const OF_NODE = new Set(['ERR_WORKER_INIT_FAILED']);
+const OF_NODE = new Set([
+  'ERR_WORKER_INIT_FAILED',
+  'ERR_MEMORY_ALLOCATION_FAILED',
+  'ERR_BUFFER_TOO_LARGE',
+  'ERR_OUT_OF_RANGE',
+  'ERR_STRING_TOO_LONG',
+]);
 /** A line of a comment, in Rust and in TypeScript. A code beside code is taken to be said. */
 const COMMENT = /^\s*(?:\/\/|\/?\*)/;
 

@@ -57,7 +57,7 @@ const STEPS = [
   {
     name: 'prove',
     title:
-      'model checks in full, properties on many more inputs, supervision for a minute, all specs without foreign memory',
+      'model checks in full, properties on many more inputs, supervision and memory for minutes, all specs without foreign memory',
     needs: ['dist', 'native'],
     onDemand: true,
     run: prove,
@@ -158,7 +158,9 @@ async function prove() {
   await modelTest({ ...env, LOOM_MAX_PREEMPTIONS: '3' });
   const properties = ['--test', 'broker_lines', '--test', 'broker_session'];
   await cargoTest(['-p', 'noizylab-engine', ...properties], { ...env, PROPTEST_CASES: '5000' });
-  await node([bin('jest'), 'actor-faults'], { env: { NODE_ENV: 'test', NOIZYLAB_PROVE: '1' } });
+  await node([bin('jest'), 'actor-faults', 'processor-memory'], {
+    env: { NODE_ENV: 'test', NOIZYLAB_PROVE: '1' },
+  });
   await withoutForeignMemory(['--testPathIgnorePatterns', REFUSALS]);
 }
 

@@ -28,11 +28,12 @@ struct Held {
 
 impl Arrays {
     /// Lends `arrays`, an array of typed arrays of this isolate; `undefined` in it is memory that was detached. `outbox` is that of the
-    /// load that submits them.
+    /// load that submits them. Those at the places `written` are for operations that write.
     pub fn lend(
         &mut self,
         env: &Env,
         arrays: &Object<'_>,
+        written: &[u32],
         lender: &Lender,
         outbox: &Arc<Outbox>,
     ) -> Result<Vec<Lent>> {
@@ -43,7 +44,7 @@ impl Arrays {
                 // SAFETY: a plain call in the environment of this call.
                 let status = unsafe { sys::napi_get_element(env.raw(), arrays.raw(), index, &raw mut value) };
                 check("read an array", status)?;
-                self.lend_one(env.raw(), value, lender, outbox)
+                self.lend_one(env.raw(), value, written.binary_search(&index).is_ok(), lender, outbox)
             })
             .collect()
     }
@@ -52,6 +53,7 @@ impl Arrays {
         &mut self,
         env: sys::napi_env,
         value: sys::napi_value,
+        written: bool,
         lender: &Lender,
         outbox: &Arc<Outbox>,
     ) -> Result<Lent> {
@@ -62,7 +64,8 @@ impl Arrays {
         // SAFETY: a plain call in the environment of this call. A `SharedArrayBuffer` is no `ArrayBuffer` to Node-API.
         check("look at a buffer", unsafe { sys::napi_is_arraybuffer(env, buffer, &raw mut detachable) })?;
         // SAFETY: Node has just told the memory of the array.
-        if let Some(copy) = unsafe { Lent::copied(element, memory, !detachable) }.map_err(from_engine)? {
+        let copy = || unsafe { Lent::copied(element, memory, !detachable) }.map_err(from_engine);
+        if !written && let Some(copy) = copy()? {
             return Ok(copy);
         }
         let mut reference = ptr::null_mut();

@@ -117,10 +117,10 @@ impl Isolate {
     }
 
     /// Lends arrays to tasks that `load` submits. Those that have come back are let go before.
-    pub fn lend(&mut self, env: &Env, load: u32, arrays: &Object<'_>) -> Result<Vec<Lent>> {
+    pub fn lend(&mut self, env: &Env, load: u32, arrays: &Object<'_>, written: &[u32]) -> Result<Vec<Lent>> {
         self.release_arrays();
         let Some(outbox) = self.outbox(load) else { return Ok(Vec::new()) };
-        self.arrays.lend(env, arrays, &self.lender, &outbox)
+        self.arrays.lend(env, arrays, written, &self.lender, &outbox)
     }
 
     fn release_arrays(&mut self) {

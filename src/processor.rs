@@ -87,7 +87,8 @@ pub fn processor_undefine(handle: u32, operation: u32) {
 }
 
 /// Accepts the first `length` bytes of `wire`: tasks in the form that the engine's `processor/batch.rs` draws. `arrays` is the memory
-/// that they name, in their order: typed arrays, or `undefined` for one whose memory was detached.
+/// that they name, in their order: typed arrays, or `undefined` for one whose memory was detached. `written` are the places of those that their operations
+/// write, in ascending order.
 ///
 /// Throws `ERR_PROCESSOR_SHUT_DOWN`, `ERR_CORE_UNREADABLE`.
 #[entry]
@@ -97,11 +98,15 @@ pub fn processor_submit(
     wire: &[u8],
     length: u32,
     #[napi(ts_arg_type = "readonly (NodeJS.TypedArray | undefined)[]")] arrays: Option<Object<'_>>,
+    #[napi(ts_arg_type = "readonly number[]")] written: Option<Vec<u32>>,
 ) -> Result<()> {
     let found = isolate::with(|isolate| {
         let Owned { load, processor } = isolate.processors.get(&handle)?;
         let (load, processor) = (*load, Arc::clone(processor));
-        let lent = arrays.map_or_else(|| Ok(Vec::new()), |arrays| isolate.lend(&env, load, &arrays));
+        let lent = arrays.map_or_else(
+            || Ok(Vec::new()),
+            |arrays| isolate.lend(&env, load, &arrays, &written.unwrap_or_default()),
+        );
         Some((processor, lent))
     });
     let Some((processor, lent)) = found.flatten() else { return Ok(()) };

@@ -3,7 +3,7 @@
  */
 import { align8, allocate, MOST_BYTES } from './allocate';
 import type { FrameView } from './bridge';
-import { AT_PORT, Failure, isJson, Replaced, SAME, Tag } from './payload';
+import { AT_PORT, Failure, isJson, SAME, Tag } from './payload';
 import { deserialize, ELEMENTS, serialize, type SharedBuffers } from './structured';
 import { unreadable } from './unreadable';
 import { decodeError, encodeError } from './wire-error';
@@ -174,7 +174,7 @@ export function writeValue(writer: Writer, value: unknown, encoding: Encoding): 
 }
 
 /**
- * Decodes a frame: `take(value, index)` for each value in order. Values may be `Failure`, `SAME`, `Replaced` or `AT_PORT`; one that cannot be read
+ * Decodes a frame: `take(value, index)` for each value in order. Values may be `Failure`, `SAME` or `AT_PORT`; one that cannot be read
  * is a `Failure` too.
  */
 export function readFrame(
@@ -250,8 +250,6 @@ export function readValue(
       return AT_PORT;
     case Tag.same:
       return SAME;
-    case Tag.replaced:
-      return new Replaced(bytes.subarray(from, to));
     case Tag.typed: {
       const constructor = ELEMENTS[bytes[from]!]!;
       const memory = new Uint8Array(bytes.subarray(from + 8, to)).buffer;

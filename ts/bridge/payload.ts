@@ -20,7 +20,6 @@ export const Tag = {
   same: 8,
   borrowed: 9,
   typed: 10,
-  replaced: 11,
 } as const;
 
 /** A result that is a failure. */
@@ -30,10 +29,6 @@ export class Failure {
 
 /** A result that is the very object that was given. */
 export const SAME = Symbol('same');
-/** A result that is new contents for the memory that was given: bytes that are overwritten when the next record is read. */
-export class Replaced {
-  constructor(readonly bytes: Uint8Array) {}
-}
 /** A result that waits at a message port. */
 export const AT_PORT = Symbol('at port');
 

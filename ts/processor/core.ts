@@ -71,7 +71,7 @@ export class Core implements Channel, Results {
     this.figures = new Figures(native, this.handle);
     this.hosts = new Hosts(native, this.handle, config.workerOptions, weakOwner(new WeakRef(owner)));
     this.submission = new Submission(
-      (wire, length, arrays) => crossing(() => native.processorSubmit(this.handle, wire, length, arrays)),
+      (...submission) => crossing(() => native.processorSubmit(this.handle, ...submission)),
       (group, index, count, error) => this.#answer(group, (found) => found.failed(index, count, error)),
       this.hosts.shared,
     );

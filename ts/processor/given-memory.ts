@@ -2,7 +2,7 @@
  * Memory that a native operation is given: a view or a buffer, alone or as `data` or `values` of an object of options.
  */
 import { types } from 'node:util';
-import { Failure, isJson, isPlain } from '../bridge/payload';
+import { isJson, isPlain } from '../bridge/payload';
 import { NoizylabError } from '../errors';
 import { describe } from '../options';
 
@@ -59,24 +59,6 @@ export function asArray(value: unknown): NodeJS.TypedArray | undefined {
   if (types.isAnyArrayBuffer(value))
     return isDetached(value) ? new Uint8Array(0) : asArray(new Uint8Array(value));
   return undefined;
-}
-
-/** Writes new contents into the memory that was given, and returns it; a `Failure` if it was transferred away meanwhile. */
-export function replaceContents(given: Memory, contents: Uint8Array): unknown {
-  const buffer = ArrayBuffer.isView(given) ? given.buffer : given;
-  if (isDetached(buffer)) {
-    return new Failure(
-      new NoizylabError(
-        'ERR_PROCESSOR_DETACHED',
-        "the array's buffer was detached (transferred, or its WebAssembly memory grew) before the task was done with it",
-      ),
-    );
-  }
-  const bytes = ArrayBuffer.isView(given)
-    ? new Uint8Array(buffer, given.byteOffset, given.byteLength)
-    : new Uint8Array(buffer);
-  bytes.set(contents);
-  return given;
 }
 
 /** Only a detached buffer refuses to be looked at. */

@@ -3,10 +3,9 @@
  */
 import type { FrameView } from '../bridge/bridge';
 import { readFrame } from '../bridge/frame';
-import { AT_PORT, Failure, Replaced, SAME } from '../bridge/payload';
+import { AT_PORT, Failure, SAME } from '../bridge/payload';
 import type { SharedBuffers } from '../bridge/structured';
 import { filled } from './filled';
-import { type Memory, replaceContents } from './given-memory';
 
 /** Tasks that were submitted together and are answered one after another. */
 export interface Group {
@@ -36,7 +35,6 @@ export function readResults(
   readFrame(frame, source, (value, position) => {
     const at = index + position;
     if (value === SAME) take(given(at), at);
-    else if (value instanceof Replaced) take(replaceContents(given(at) as Memory, value.bytes), at);
     else if (value === AT_PORT) take(source.fromPort(group, at), at);
     else take(value, at);
   });

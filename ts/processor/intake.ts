@@ -14,6 +14,8 @@ import { residentBytes } from './memory';
 
 /** How often memory is looked at: at most so often while tasks come in, and so often while they wait for it. */
 const MEMORY_INTERVAL_MS = 50;
+/** So long memory may take to come back after the last task; each further task waits for one look only, until it has come back. */
+const PATIENCE_MS = 500;
 /** After so many tasks the event loop turns before their caller goes on. */
 const TASKS_A_TURN = 8192;
 
@@ -53,6 +55,8 @@ export class Intake {
   #lookAgain: NodeJS.Timeout | undefined;
   /** Whether the next task comes in without a look: memory is short and none of it is in use by tasks. */
   #spared = false;
+  /** When intake stops waiting for memory that no task of ours uses; as long as memory is short. */
+  #patienceEnds: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #sinceTurn = 0;
   #turn: Promise<void> | undefined;
@@ -184,7 +188,11 @@ export class Intake {
     clearTimeout(this.#lookAgain);
     this.#lookAgain = setTimeout(() => (this.#lookAgain = undefined), MEMORY_INTERVAL_MS).unref();
     const used = residentBytes();
-    if (used <= this.#memoryLimit) return true;
+    if (used <= this.#memoryLimit) {
+      this.#patienceEnds = undefined;
+      return true;
+    }
+    this.#patienceEnds ??= now + PATIENCE_MS;
     this.#timer = setInterval(() => this.#look(), MEMORY_INTERVAL_MS).unref();
     this.owner.paused(used, this.#memoryLimit);
     return false;
@@ -193,8 +201,10 @@ export class Intake {
   #look(): void {
     if (residentBytes() > this.#memoryLimit) {
       // What takes the memory is not ours, or the allocator keeps it: waiting for it could last for ever.
-      if (this.owner.unfinished() > 0) return;
+      if (this.owner.unfinished() > 0 || performance.now() < this.#patienceEnds!) return;
       this.#spared = true;
+    } else {
+      this.#patienceEnds = undefined;
     }
     clearInterval(this.#timer);
     this.#timer = undefined;

@@ -39,11 +39,12 @@ export interface SegmentHead {
   host?: number;
 }
 
-/** Hands a submission over: `length` bytes of `wire`, and the arrays that its tasks name; `undefined` in place of one that was detached. */
+/** Hands a submission over: `length` bytes of `wire`, and the arrays that its tasks name; `undefined` in place of one that was detached. `written` are the places of those that their operations write. */
 export type Submit = (
   wire: Buffer,
   length: number,
-  arrays: (NodeJS.TypedArray | undefined)[] | undefined,
+  arrays?: (NodeJS.TypedArray | undefined)[],
+  written?: number[],
 ) => void;
 /** Tells that tasks were not accepted. */
 export type Refused = (group: number, index: number, count: number, error: Error) => void;
@@ -53,11 +54,15 @@ export class Submission {
   readonly #writer = new Writer();
   readonly #shared: Encoding;
   readonly #native: Encoding;
+  /** For the operation that writes what it is given. */
+  readonly #inPlace: Encoding;
   /** For the operation that hands back what it is given: nothing is lost, and memory comes back as it is. */
   readonly #echo: Encoding;
   #arrays: NodeJS.TypedArray[] = [];
   /** Their lengths when the tasks were added: an array that is detached before they cross has another one. */
   #lengths: number[] = [];
+  /** The places of those that their operations write. */
+  #written: number[] = [];
   /** Group, first index and count of each segment in the buffer. */
   #segments: [group: number, index: number, count: number][] = [];
   #scheduled = false;
@@ -74,9 +79,12 @@ export class Submission {
     shared: SharedBuffers,
   ) {
     this.#shared = { shared };
-    const special = (value: unknown, writer: Writer): number | undefined => this.#borrow(value, writer);
-    this.#native = { loose: true, special };
-    this.#echo = { shared, special: (value, writer) => (isBare(value) ? special(value, writer) : undefined) };
+    this.#native = { loose: true, special: (value, writer) => this.#lend(value, writer, false) };
+    this.#inPlace = { loose: true, special: (value, writer) => this.#lend(value, writer, true) };
+    this.#echo = {
+      shared,
+      special: (value, writer) => (isBare(value) ? this.#lend(value, writer, false) : undefined),
+    };
   }
 
   /** The layout that the data of each task takes, for `add`. Throws, naming `what[index]`, where data cannot leave the isolate. */
@@ -100,7 +108,8 @@ export class Submission {
     if (layout !== Layout.mixed || typeof value === 'string' || value === undefined || isBare(value))
       return layout;
     // What may turn out not to be fit to cross is tried now: better than when half of the tasks have crossed.
-    if (encoding === this.#native && memoryOf(value) !== undefined) optionsBeside(value as MemoryInObject);
+    if (encoding !== this.#shared && encoding !== this.#echo && memoryOf(value) !== undefined)
+      optionsBeside(value as MemoryInObject);
     else serialize(value, encoding.shared);
     return layout;
   }
@@ -165,13 +174,16 @@ export class Submission {
     if (length === 0) return;
     const lengths = this.#lengths;
     const arrays = this.#arrays.map((array, at) => (array.byteLength === lengths[at] ? array : undefined));
+    const written = this.#written;
     const segments = this.#segments;
     this.#arrays = [];
     this.#lengths = [];
+    this.#written = [];
     this.#segments = [];
     this.pending = 0;
     try {
-      this.submit(bytes, length, arrays.length > 0 ? arrays : undefined);
+      if (arrays.length > 0) this.submit(bytes, length, arrays, written);
+      else this.submit(bytes, length);
     } catch (error) {
       // Refused as a whole: the processor was shut down meanwhile.
       for (const [group, index, count] of segments) this.refused(group, index, count, error as Error);
@@ -182,6 +194,7 @@ export class Submission {
 
   #encodingFor({ hosted, name }: Target): Encoding {
     if (hosted) return this.#shared;
+    if (name === 'sort') return this.#inPlace;
     return name === 'echo' ? this.#echo : this.#native;
   }
 
@@ -272,6 +285,7 @@ export class Submission {
       writer.length = before;
       this.#arrays.length = borrowed;
       this.#lengths.length = borrowed;
+      this.#written = this.#written.filter((place) => place < borrowed);
       throw error;
     }
   }
@@ -280,13 +294,15 @@ export class Submission {
    * Memory that a native operation takes as it is: a view or a buffer, alone or as `data` or `values` of an object of options.
    * Written as its number among the arrays of the submission, followed by the options as JSON.
    */
-  #borrow(value: unknown, writer: Writer): number | undefined {
+  #lend(value: unknown, writer: Writer, written: boolean): number | undefined {
     if (typeof value !== 'object' || value === null) return undefined;
     const alone = asArray(value);
     const array = alone ?? asArray(memoryOf(value));
     if (array === undefined) return undefined;
-    writer.uint32(this.#arrays.push(array) - 1);
+    const place = this.#arrays.push(array) - 1;
     this.#lengths.push(array.byteLength);
+    if (written) this.#written.push(place);
+    writer.uint32(place);
     if (alone === undefined) writer.text(JSON.stringify(optionsBeside(value)));
     return Tag.borrowed;
   }

@@ -3,12 +3,13 @@
 //! `memory::read` is the machine's memory bandwidth, the measure for what the numeric operations reach.
 
 use std::hint::black_box;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use divan::Bencher;
 use divan::counter::BytesCount;
+use noizylab_engine::bridge::{Outbox, Wake};
 use noizylab_engine::cancel::Cancel;
-use noizylab_engine::memory::View;
+use noizylab_engine::memory::{Lender, Lent, Memory, View};
 use noizylab_engine::operations::{Operation, run};
 use noizylab_engine::payload::{Element, Input};
 
@@ -170,11 +171,23 @@ mod large {
 mod sort {
     use super::*;
 
+    struct Silent;
+
+    impl Wake for Silent {
+        fn wake(&self) {}
+    }
+
     #[divan::bench(args = [100_000, 10_000_000])]
     fn floats(bencher: Bencher<'_, '_>, length: usize) {
         let mut out = Vec::new();
-        bencher.with_inputs(|| numbers(length)).bench_local_values(|values| {
-            measure(Operation::Sort, Input::View(View::of(Element::F64, &values)), &mut out);
+        bencher.with_inputs(|| numbers(length)).bench_local_values(|mut values| {
+            let lender = Lender::new(Box::new(Silent));
+            let hold = lender.hold(1, Arc::new(Outbox::new(Box::new(Silent))));
+            let memory =
+                Memory { pointer: values.as_mut_ptr().cast(), bytes: size_of_val(values.as_slice()) };
+            // SAFETY: the array lives as long as this closure; as shared memory it waits for no turn of an isolate.
+            let lent = unsafe { Lent::held(Element::F64, memory, true, hold) };
+            measure(Operation::Sort, Input::View(View::lent(&lent)), &mut out);
         });
     }
 }

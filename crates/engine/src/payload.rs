@@ -33,8 +33,6 @@ pub enum Tag {
     /// A new typed array: an eight-byte header whose first byte is the [`Element`] kind and whose others are zero, then
     /// the elements in the machine's byte order.
     Typed = 10,
-    /// New contents, as they are, for the very memory that came in and of which the engine had a copy.
-    Replaced = 11,
 }
 
 impl Tag {
@@ -52,7 +50,6 @@ impl Tag {
             8 => Self::Same,
             9 => Self::Borrowed,
             10 => Self::Typed,
-            11 => Self::Replaced,
             _ => return None,
         })
     }

@@ -8,9 +8,10 @@ use std::sync::mpsc;
 
 use noizylab_engine::cancel::Cancel;
 use noizylab_engine::error::Error;
+use noizylab_engine::memory::View;
 use noizylab_engine::operations::Operation;
 use noizylab_engine::payload::{Element, Input};
-use operations_support::{buffer, run_with, view};
+use operations_support::{buffer, lent, run_with};
 
 fn cancelled() -> Cancel {
     let cancel = Cancel::default();
@@ -76,8 +77,9 @@ fn every_long_operation_looks_at_the_flag() {
     let list = serde_json::to_string(&vec![1; 100_000]).expect("JSON");
     for operation in numeric {
         for length in [100, 300_000] {
-            let values = vec![1.0; length];
-            let result = run_with(operation, Input::View(view(Element::F64, &values)), &cancel);
+            let mut values = vec![1.0; length];
+            let lent = lent(Element::F64, &mut values);
+            let result = run_with(operation, Input::View(View::lent(&lent)), &cancel);
             assert!(matches!(result, Err(Error::Cancelled)), "{operation:?} of {length}: {result:?}");
         }
         let result = run_with(operation, Input::Json(&list), &cancel);

@@ -2,9 +2,10 @@
 
 mod operations_support;
 
+use noizylab_engine::memory::View;
 use noizylab_engine::operations::Operation;
 use noizylab_engine::payload::{Element, Input, Scalar, Tag};
-use operations_support::{ok, refusal, scattered, view};
+use operations_support::{lent, ok, refusal, scattered, view};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -33,14 +34,11 @@ fn quantiles(values: &[f64], q: &[f64]) -> Vec<f64> {
 }
 
 fn sorted<T: Scalar>(element: Element, values: &[T], options: &str) -> Vec<T> {
-    let result = ok(Operation::Sort, Input::ViewWith(view(element, values), options));
-    assert_eq!((result.tag, result.bytes.len()), (Tag::Replaced, size_of_val(values)));
-    let mut sorted = values.to_vec();
-    // SAFETY: both hold so many bytes, and any bits are a value of a scalar.
-    unsafe {
-        std::ptr::copy_nonoverlapping(result.bytes.as_ptr(), sorted.as_mut_ptr().cast(), size_of_val(values))
-    };
-    sorted
+    let mut values = values.to_vec();
+    let lent = lent(element, &mut values);
+    let result = ok(Operation::Sort, Input::ViewWith(View::lent(&lent), options));
+    assert_eq!((result.tag, result.bytes.len()), (Tag::Same, 0));
+    values
 }
 
 /// Any double, with the special ones often among them.
@@ -483,12 +481,13 @@ proptest! {
     }
 
     #[test]
-    fn nothing_makes_a_numeric_operation_panic(values in any_doubles(50), bins in 1..5_usize, bound in any_double()) {
+    fn nothing_makes_a_numeric_operation_panic(mut values in any_doubles(50), bins in 1..5_usize, bound in any_double()) {
         for name in ["sum", "min", "max", "mean", "sort", "histogram", "quantiles"] {
             let operation = Operation::from_name(name).expect("a name of the catalogue");
             let options = json!({ "bins": bins, "min": bound, "q": [0.3] });
             let options = if bound.is_finite() { options } else { json!({}) }.to_string();
-            ok(operation, Input::ViewWith(view(Element::F64, &values.clone()), &options));
+            let lent = lent(Element::F64, &mut values);
+            ok(operation, Input::ViewWith(View::lent(&lent), &options));
         }
     }
 }

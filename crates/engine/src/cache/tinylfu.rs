@@ -48,7 +48,7 @@ impl TinyLfu {
         let queue = || Queue { list: List::EMPTY, weight: 0 };
         Self {
             queues: [queue(), queue(), queue()],
-            sketch: Sketch::new(256),
+            sketch: Sketch::new(64),
             entries: 0,
             by_bytes,
             candidate: NONE,

@@ -20,6 +20,18 @@ impl Aligned {
         Ok(Self { words: try_with_capacity(bytes.div_ceil(8))?, bytes: 0 })
     }
 
+    /// Empties it, with room for `bytes` bytes.
+    ///
+    /// # Errors
+    /// As [`with_capacity`](Self::with_capacity).
+    pub fn start_anew(&mut self, bytes: usize) -> Result<(), Error> {
+        self.bytes = 0;
+        if self.words.capacity() * 8 < bytes {
+            *self = Self::with_capacity(bytes)?;
+        }
+        Ok(())
+    }
+
     /// Appends what lies at `from`.
     ///
     /// # Safety

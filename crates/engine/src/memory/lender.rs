@@ -19,6 +19,9 @@ use crate::error::Error;
 /// Between two looks at the flag of a task that waits.
 const PATIENCE: Duration = Duration::from_millis(10);
 
+/// So long a turn goes on when nobody wants anything, but there are tasks that may: the next one then needs no wake-up of the isolate.
+const LINGER: Duration = Duration::from_micros(30);
+
 /// What an isolate lends. Clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Lender(Arc<Ledger>);
@@ -48,6 +51,8 @@ struct State {
     touched: usize,
     /// Operations that use shared memory right now.
     shared: usize,
+    /// Holds that live: tasks that may want a turn.
+    holds: usize,
     /// References that are not needed any more, by number.
     returned: Vec<u64>,
 }
@@ -66,6 +71,7 @@ impl Lender {
 
     /// Notes that an array is referred to by `number` until the hold is dropped. `outbox` is that of the load that submits it.
     pub fn hold(&self, number: u64, outbox: Arc<Outbox>) -> Arc<Hold> {
+        self.0.state.lock().holds += 1;
         Arc::new(Hold { ledger: Arc::clone(&self.0), number, outbox, detached: AtomicBool::new(false) })
     }
 
@@ -91,8 +97,12 @@ impl Lender {
         let mut late = false;
         state.open = true;
         self.0.changed.notify_all();
-        while !state.sessions.is_empty() && state.fresh == 0 && !late {
-            late = self.0.changed.wait_until(&mut state, until).timed_out();
+        while state.fresh == 0 && !late {
+            if !state.sessions.is_empty() {
+                late = self.0.changed.wait_until(&mut state, until).timed_out();
+            } else if state.holds == 0 || self.0.changed.wait_for(&mut state, LINGER).timed_out() {
+                break;
+            }
         }
         state.open = false;
         while state.touched > 0 {
@@ -174,6 +184,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut state = self.ledger.state.lock();
+        state.holds -= 1;
         state.returned.push(self.number);
         let first = state.returned.len() == 1 && !state.ended;
         drop(state);

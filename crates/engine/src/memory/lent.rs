@@ -1,5 +1,6 @@
 //! One array that a task names.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ pub enum Lent {
 }
 
 impl Lent {
-    /// A copy of the array at `memory`, if its kind of memory is copied.
+    /// A copy of the array at `memory`, if its kind of memory is copied. Not for an array that is to be written.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -87,6 +88,38 @@ impl Lent {
         }
     }
 
+    /// The right to read it, or to write it, until the result is dropped.
+    pub(super) fn claim(&self, writes: bool, cancel: &Cancel) -> Result<Option<Claim>, Error> {
+        match self {
+            Self::Shared(_, memory, _) | Self::Detachable(_, memory, _) => {
+                Claim::make(memory.range(), writes, cancel).map(Some)
+            }
+            Self::Copy(..) | Self::Gone => Ok(None),
+        }
+    }
+
+    /// Writes `bytes` over it, as one step and under a claim.
+    ///
+    /// # Errors
+    /// As [`Session::touch`]; the array is then as it was. [`Error::Unreadable`]: it was lent to be read only.
+    pub(super) fn write(&self, bytes: &[u8], cancel: &Cancel) -> Result<(), Error> {
+        assert_eq!(bytes.len(), self.len(), "contents of another length");
+        let write = |memory: &Memory| {
+            // SAFETY: the caller of this closure has made sure that the memory is there; the claim keeps all others of ours away.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory.pointer, bytes.len()) };
+        };
+        match self {
+            Self::Copy(..) => Err(Error::Unreadable),
+            Self::Shared(_, memory, hold) => {
+                let _sharing = hold.share()?;
+                write(memory);
+                Ok(())
+            }
+            Self::Detachable(_, memory, hold) => hold.open().touch(cancel, || write(memory)),
+            Self::Gone => Err(Error::Detached),
+        }
+    }
+
     /// Length in bytes.
     pub(crate) fn len(&self) -> usize {
         match self {
@@ -97,44 +130,59 @@ impl Lent {
     }
 }
 
-/// Shared memory that is being read; it is there, and nothing of ours writes it, until this is dropped.
+thread_local! {
+    /// Where a block of shared memory is copied to; at most a megabyte.
+    static SCRATCH: Cell<Aligned> = Cell::default();
+}
+
+/// Shared memory that is being read block by block, under a claim; it is there until this is dropped.
 #[derive(Debug)]
 pub(super) struct SharedReading {
     memory: Memory,
-    _claim: Claim,
     _sharing: Sharing,
 }
 
 impl SharedReading {
-    pub fn new(memory: Memory, hold: &Arc<Hold>, cancel: &Cancel) -> Result<Self, Error> {
-        let claim = Claim::make(memory.range(), false, cancel)?;
-        Ok(Self { memory, _claim: claim, _sharing: hold.share()? })
+    pub fn new(memory: Memory, hold: &Arc<Hold>) -> Result<Self, Error> {
+        Ok(Self { memory, _sharing: hold.share()? })
     }
 
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
-        if self.memory.bytes == 0 {
-            return &[];
-        }
-        // SAFETY: the hold and the sharing keep the memory, the claim keeps our writers away. JavaScript in other threads is told not
-        // to write meanwhile; if it does, the numbers that are read are unspecified.
-        unsafe { std::slice::from_raw_parts(self.memory.pointer, self.memory.bytes) }
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.memory.bytes
+    }
+
+    /// Runs `look` with a copy of the bytes of `range`: JavaScript in other threads may write meanwhile, and what a slice shows must not
+    /// change.
+    pub fn block<R>(
+        &self,
+        range: Range<usize>,
+        cancel: &Cancel,
+        look: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, Error> {
+        assert!(range.start <= range.end && range.end <= self.memory.bytes, "a block lies within the array");
+        cancel.check()?;
+        let mut copy = SCRATCH.take();
+        copy.start_anew(range.len())?;
+        // SAFETY: the hold and the sharing keep the memory, the claim keeps our writers away, and there is room. Bytes that JavaScript
+        // changes meanwhile are read as they were or as they become: any bits are a value.
+        unsafe { copy.append(self.memory.pointer.add(range.start), range.len()) };
+        let result = look(copy.bytes());
+        SCRATCH.set(copy);
+        Ok(result)
     }
 }
 
-/// Detachable memory that is being read block by block; nothing of ours writes it until this is dropped.
+/// Detachable memory that is being read block by block, under a claim.
 #[derive(Debug)]
 pub(super) struct DetachableReading {
     memory: Memory,
-    // Dropped first: a writer that waits for the claim may then have the isolate's turn.
     session: Session,
-    _claim: Claim,
 }
 
 impl DetachableReading {
-    pub fn new(memory: Memory, hold: &Arc<Hold>, cancel: &Cancel) -> Result<Self, Error> {
-        let claim = Claim::make(memory.range(), false, cancel)?;
-        Ok(Self { memory, session: hold.open(), _claim: claim })
+    pub fn new(memory: Memory, hold: &Arc<Hold>) -> Self {
+        Self { memory, session: hold.open() }
     }
 
     /// Length in bytes.
@@ -154,31 +202,5 @@ impl DetachableReading {
             // SAFETY: while it is touched the memory is there and its isolate stands still; the claim keeps our writers away.
             look(unsafe { std::slice::from_raw_parts(self.memory.pointer.add(range.start), range.len()) })
         })
-    }
-}
-
-/// Replaces the contents of an array, as one step.
-///
-/// # Errors
-/// As [`Session::touch`]; the array is then as it was.
-pub(super) fn replace(lent: &Lent, bytes: &[u8], cancel: &Cancel) -> Result<(), Error> {
-    let write = |memory: &Memory| {
-        // SAFETY: the caller of this closure has made sure that the memory is there; the claim keeps all others of ours away.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory.pointer, bytes.len()) };
-    };
-    assert_eq!(bytes.len(), lent.len(), "contents of another length");
-    match lent {
-        Lent::Copy(..) => unreachable!("a copy has nobody to see what it is replaced with"),
-        Lent::Shared(_, memory, hold) => {
-            let _claim = Claim::make(memory.range(), true, cancel)?;
-            let _sharing = hold.share()?;
-            write(memory);
-            Ok(())
-        }
-        Lent::Detachable(_, memory, hold) => {
-            let _claim = Claim::make(memory.range(), true, cancel)?;
-            hold.open().touch(cancel, || write(memory))
-        }
-        Lent::Gone => Err(Error::Detached),
     }
 }

@@ -7,7 +7,7 @@
 //! | kind | rule | type |
 //! |---|---|---|
 //! | small | copied when the task is submitted | [`Lent::Copy`] |
-//! | a `SharedArrayBuffer` | cannot be detached: a reference keeps it; the end of the isolate waits while it is in use | [`Lent::Shared`] |
+//! | a `SharedArrayBuffer` | cannot be detached: a reference keeps it; it is copied block by block, since others may write it, and the end of the isolate waits for that | [`Lent::Shared`] |
 //! | an `ArrayBuffer` | touched block by block, and only while its isolate stands still in [`Lender::lend`] | [`Lent::Detachable`] |
 //!
 //! # Layout

@@ -2,7 +2,8 @@
 
 use std::ops::{Deref, Range};
 
-use super::lent::{DetachableReading, SharedReading, replace};
+use super::claims::Claim;
+use super::lent::{DetachableReading, SharedReading};
 use super::{Aligned, Lent};
 use crate::cancel::Cancel;
 use crate::error::Error;
@@ -55,16 +56,13 @@ impl<'a> View<'a> {
         }
     }
 
-    /// All bytes, for as long as the result lives; detachable memory is copied. For operations that take longer than a copy.
+    /// All bytes, for as long as the result lives: memory of the isolate is copied. For operations that take longer than a copy.
     ///
     /// # Errors
     /// [`Error::Detached`], [`Error::OutOfMemory`], [`Error::Cancelled`].
     pub fn hold(&self, cancel: &Cancel) -> Result<Held<'a>, Error> {
         Ok(Held(match self.source {
             Source::Bytes(bytes) => Whole::Bytes(bytes),
-            Source::Lent(Lent::Shared(_, memory, hold)) => {
-                Whole::Shared(SharedReading::new(*memory, hold, cancel)?)
-            }
             Source::Lent(_) => Whole::Copy(self.copy(cancel)?),
         }))
     }
@@ -74,16 +72,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// As [`hold`](Self::hold).
     pub fn copy(&self, cancel: &Cancel) -> Result<Aligned, Error> {
-        let length = self.byte_length();
-        let mut copy = Aligned::with_capacity(length)?;
-        let bytes = self.scan::<u8>(cancel)?;
-        for start in (0..length).step_by(COPY_BLOCK) {
-            bytes.block(start..length.min(start + COPY_BLOCK), cancel, |block| {
-                // SAFETY: a slice is readable, and there is room for all of them.
-                unsafe { copy.append(block.as_ptr(), block.len()) };
-            })?;
-        }
-        Ok(copy)
+        self.scan::<u8>(cancel)?.copy(cancel)
     }
 
     /// The elements, block by block and without a copy: for operations that are as fast as memory is. `T` must have the size of the
@@ -92,30 +81,42 @@ impl<'a> View<'a> {
     /// # Errors
     /// [`Error::Cancelled`], [`Error::Detached`].
     pub fn scan<T: Scalar>(&self, cancel: &Cancel) -> Result<Elements<'a, T>, Error> {
+        let claim = match self.source {
+            Source::Bytes(_) => None,
+            Source::Lent(lent) => lent.claim(false, cancel)?,
+        };
+        Ok(Elements { part: self.part()?, _claim: claim })
+    }
+
+    /// Replaces the contents by what `change` makes of a copy of them: as one step, and nobody else of ours has the array meanwhile.
+    ///
+    /// # Errors
+    /// Those of `change`, [`Error::Detached`], [`Error::OutOfMemory`], [`Error::Cancelled`]; the array is then as it was.
+    /// [`Error::Unreadable`]: the view is one to be read only.
+    pub fn rewrite(
+        &self,
+        cancel: &Cancel,
+        change: impl FnOnce(&mut Aligned) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Source::Lent(lent) = self.source else { return Err(Error::Unreadable) };
+        let _claim = lent.claim(true, cancel)?;
+        let mut copy = Elements::<u8> { part: self.part()?, _claim: None }.copy(cancel)?;
+        change(&mut copy)?;
+        lent.write(copy.bytes(), cancel)
+    }
+
+    fn part<T: Scalar>(&self) -> Result<Part<'a, T>, Error> {
         let fits = [1, self.element.size()].contains(&size_of::<T>());
         assert!(fits, "element type of another size");
         Ok(match self.source {
-            Source::Bytes(bytes) => Elements(Part::Slice(elements_of(bytes))),
-            Source::Lent(Lent::Shared(_, memory, hold)) => {
-                Elements(Part::Shared(SharedReading::new(*memory, hold, cancel)?))
-            }
+            Source::Bytes(bytes) => Part::Slice(elements_of(bytes)),
+            Source::Lent(Lent::Copy(_, copy)) => Part::Slice(elements_of(copy.bytes())),
+            Source::Lent(Lent::Shared(_, memory, hold)) => Part::Shared(SharedReading::new(*memory, hold)?),
             Source::Lent(Lent::Detachable(_, memory, hold)) => {
-                Elements(Part::Detachable(DetachableReading::new(*memory, hold, cancel)?))
+                Part::Detachable(DetachableReading::new(*memory, hold))
             }
-            Source::Lent(Lent::Copy(_, copy)) => Elements(Part::Slice(elements_of(copy.bytes()))),
             Source::Lent(Lent::Gone) => return Err(Error::Detached),
         })
-    }
-
-    /// Replaces the contents where JavaScript sees them, as one step; `false`: this is a copy, which JavaScript does not see.
-    ///
-    /// # Errors
-    /// [`Error::Detached`], [`Error::Cancelled`]; the array is then as it was.
-    pub fn replace(&self, bytes: &[u8], cancel: &Cancel) -> Result<bool, Error> {
-        match self.source {
-            Source::Bytes(_) => Ok(false),
-            Source::Lent(lent) => replace(lent, bytes, cancel).map(|()| true),
-        }
     }
 }
 
@@ -126,9 +127,8 @@ pub struct Held<'a>(Whole<'a>);
 #[derive(Debug)]
 enum Whole<'a> {
     Bytes(&'a [u8]),
-    /// Of what could be detached.
+    /// Of memory of the isolate.
     Copy(Aligned),
-    Shared(SharedReading),
 }
 
 impl Deref for Held<'_> {
@@ -138,14 +138,17 @@ impl Deref for Held<'_> {
         match &self.0 {
             Whole::Bytes(bytes) => bytes,
             Whole::Copy(copy) => copy.bytes(),
-            Whole::Shared(reading) => reading.bytes(),
         }
     }
 }
 
 /// The elements of a view. Nothing of ours writes them until this is dropped.
 #[derive(Debug)]
-pub struct Elements<'a, T>(Part<'a, T>);
+pub struct Elements<'a, T> {
+    // Dropped first: who waits for the claim may then have the isolate's turn.
+    part: Part<'a, T>,
+    _claim: Option<Claim>,
+}
 
 #[derive(Debug)]
 enum Part<'a, T> {
@@ -156,16 +159,16 @@ enum Part<'a, T> {
 
 impl<'a, T: Scalar> From<&'a [T]> for Elements<'a, T> {
     fn from(elements: &'a [T]) -> Self {
-        Self(Part::Slice(elements))
+        Self { part: Part::Slice(elements), _claim: None }
     }
 }
 
 impl<T: Scalar> Elements<'_, T> {
     /// Number of elements.
     pub fn len(&self) -> usize {
-        match &self.0 {
+        match &self.part {
             Part::Slice(elements) => elements.len(),
-            Part::Shared(reading) => reading.bytes().len() / size_of::<T>(),
+            Part::Shared(reading) => reading.len() / size_of::<T>(),
             Part::Detachable(reading) => reading.len() / size_of::<T>(),
         }
     }
@@ -185,15 +188,35 @@ impl<T: Scalar> Elements<'_, T> {
         cancel: &Cancel,
         look: impl FnOnce(&[T]) -> R,
     ) -> Result<R, Error> {
-        match &self.0 {
+        match &self.part {
             Part::Slice(elements) => cancel.check().map(|()| look(&elements[range])),
-            Part::Shared(reading) => cancel.check().map(|()| look(&elements_of(reading.bytes())[range])),
+            Part::Shared(reading) => {
+                reading.block(in_bytes::<T>(range), cancel, |bytes| look(elements_of(bytes)))
+            }
             Part::Detachable(reading) => {
-                let bytes = range.start * size_of::<T>()..range.end * size_of::<T>();
-                reading.block(bytes, cancel, |bytes| look(elements_of(bytes)))
+                reading.block(in_bytes::<T>(range), cancel, |bytes| look(elements_of(bytes)))
             }
         }
     }
+}
+
+impl Elements<'_, u8> {
+    /// A copy of all of them.
+    fn copy(&self, cancel: &Cancel) -> Result<Aligned, Error> {
+        let length = self.len();
+        let mut copy = Aligned::with_capacity(length)?;
+        for start in (0..length).step_by(COPY_BLOCK) {
+            self.block(start..length.min(start + COPY_BLOCK), cancel, |block| {
+                // SAFETY: a slice is readable, and there is room for all of them.
+                unsafe { copy.append(block.as_ptr(), block.len()) };
+            })?;
+        }
+        Ok(copy)
+    }
+}
+
+fn in_bytes<T>(elements: Range<usize>) -> Range<usize> {
+    elements.start * size_of::<T>()..elements.end * size_of::<T>()
 }
 
 /// Bytes as elements; they are aligned, as those of a typed array are.

@@ -13,7 +13,7 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::memory::{Aligned, View};
 use crate::payload::{Element, Input, Scalar, Tag};
-use crate::reserve::{try_extend, try_push};
+use crate::reserve::try_push;
 
 const OPERATION: Operation = Operation::Sort;
 
@@ -25,7 +25,7 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
         Some(other) => return Err(OPERATION.refuse_part("'descending' as true or false", other)),
     };
     match numbers {
-        Numbers::View(view) => sort_view(view, descending, cancel, out),
+        Numbers::View(view) => sort_view(view, descending, cancel).map(|()| Tag::Same),
         Numbers::List(list) => {
             let mut keys = Vec::new();
             try_for_each_number(OPERATION, list, cancel, |value| {
@@ -39,24 +39,18 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
     }
 }
 
-fn sort_view(view: View<'_>, descending: bool, cancel: &Cancel, out: &mut Vec<u8>) -> Result<Tag, Error> {
-    let mut copy = view.copy(cancel)?;
-    match view.element() {
-        Element::I8 => sort_integers::<i8>(&mut copy, descending, cancel),
-        Element::U8 | Element::U8Clamped => sort_integers::<u8>(&mut copy, descending, cancel),
-        Element::I16 => sort_integers::<i16>(&mut copy, descending, cancel),
-        Element::U16 => sort_integers::<u16>(&mut copy, descending, cancel),
-        Element::I32 => sort_integers::<i32>(&mut copy, descending, cancel),
-        Element::U32 => sort_integers::<u32>(&mut copy, descending, cancel),
-        Element::F32 => sort_floats::<i32>(&mut copy, descending, cancel),
-        Element::F64 => sort_floats::<i64>(&mut copy, descending, cancel),
+fn sort_view(view: View<'_>, descending: bool, cancel: &Cancel) -> Result<(), Error> {
+    view.rewrite(cancel, |copy| match view.element() {
+        Element::I8 => sort_integers::<i8>(copy, descending, cancel),
+        Element::U8 | Element::U8Clamped => sort_integers::<u8>(copy, descending, cancel),
+        Element::I16 => sort_integers::<i16>(copy, descending, cancel),
+        Element::U16 => sort_integers::<u16>(copy, descending, cancel),
+        Element::I32 => sort_integers::<i32>(copy, descending, cancel),
+        Element::U32 => sort_integers::<u32>(copy, descending, cancel),
+        Element::F32 => sort_floats::<i32>(copy, descending, cancel),
+        Element::F64 => sort_floats::<i64>(copy, descending, cancel),
         Element::I64 | Element::U64 => unreachable!("`Numbers::view` lets no BigInts in"),
-    }?;
-    if view.replace(copy.bytes(), cancel)? {
-        return Ok(Tag::Same);
-    }
-    try_extend(out, copy.bytes())?;
-    Ok(Tag::Replaced)
+    })
 }
 
 fn sort_integers<K: Ord + Scalar>(

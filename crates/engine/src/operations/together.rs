@@ -32,10 +32,16 @@ pub(super) fn together(pool: &ThreadPool, work: &(dyn Fn() + Sync)) {
 }
 
 struct Job {
-    work: &'static (dyn Fn() + Sync),
+    /// Valid as long as the job is open or has helpers.
+    work: *const (dyn Fn() + Sync),
     state: Mutex<State>,
     left: Condvar,
 }
+
+// SAFETY: what the pointer shows is `Sync`, and it is used in `help` alone.
+unsafe impl Send for Job {}
+// SAFETY: as above.
+unsafe impl Sync for Job {}
 
 #[derive(Default)]
 struct State {
@@ -54,7 +60,10 @@ impl Job {
             }
             state.helpers += 1;
         }
-        let result = catch_unwind(AssertUnwindSafe(self.work));
+        // SAFETY: the job was open when this helper was counted. `together` returns, or unwinds, only after the job was closed and all
+        // helpers have left: `Closing` sees to it.
+        let work = unsafe { &*self.work };
+        let result = catch_unwind(AssertUnwindSafe(work));
         let mut state = self.state.lock();
         state.helpers -= 1;
         if let Err(panic) = result {

@@ -1,9 +1,12 @@
 //! What the tests of the operations share.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::sync::Arc;
+
+use noizylab_engine::bridge::{Outbox, Wake};
 use noizylab_engine::cancel::Cancel;
 use noizylab_engine::error::Error;
-use noizylab_engine::memory::View;
+use noizylab_engine::memory::{Lender, Lent, Memory, View};
 use noizylab_engine::operations::{self, Operation};
 use noizylab_engine::payload::{Element, Input, Scalar, Tag};
 use serde_json::Value;
@@ -68,6 +71,21 @@ pub fn refusal(operation: Operation, input: Input<'_>) -> String {
 /// A typed array.
 pub fn view<T: Scalar>(element: Element, values: &[T]) -> View<'_> {
     View::of(element, values)
+}
+
+struct Silent;
+
+impl Wake for Silent {
+    fn wake(&self) {}
+}
+
+/// An array as an isolate lends it to an operation that writes. It must live as long as the result.
+pub fn lent<T: Scalar>(element: Element, values: &mut [T]) -> Lent {
+    let lender = Lender::new(Box::new(Silent));
+    let hold = lender.hold(1, Arc::new(Outbox::new(Box::new(Silent))));
+    let memory = Memory { pointer: values.as_mut_ptr().cast(), bytes: size_of_val(values) };
+    // SAFETY: the tests keep the array; as shared memory it waits for no turn of an isolate.
+    unsafe { Lent::held(element, memory, true, hold) }
 }
 
 /// Bytes as a `Buffer`.

@@ -226,8 +226,4 @@ fn small_arrays_are_copied_when_they_are_submitted() {
     isolate.submit(Operation::Sum, 1, vec![lent]);
     let frame = isolate.next_of(RESULTS).frame;
     assert_eq!(f64::from_le_bytes(frame[..8].try_into().unwrap()), 100.0);
-    assert!(isolate.holds[0].upgrade().is_none());
-    assert!(
-        isolate.inbox.outbox.drain_into(&mut [0; 64]) == noizylab_engine::bridge::outbox::Drain::Written(0)
-    );
 }

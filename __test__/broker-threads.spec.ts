@@ -129,6 +129,74 @@ describe('worker threads', () => {
   });
 });
 
+describe('a loop that awaits a client of the same process', () => {
+  // Answers come within the call: such a loop went on in microtasks for ever, and no timer fired.
+  test('lets timers fire, and each caller keeps its context', async () => {
+    const code = `${WORKERS}
+      const { AsyncLocalStorage } = require('node:async_hooks');
+      const broker = new Broker({ logLevel: 'error' });
+      const client = new Client(await broker.start());
+      const context = new AsyncLocalStorage();
+      await client.set('key', 1, 60_000);
+      const ways = [
+        () => client.get('key'),
+        () => client.set('key', 1, 60_000),
+        () => client.incr('count', 1, 60_000),
+        () => client.mget(['key', 'none']),
+        () => client.getOrSet('key', () => 1, 60_000),
+        () => client.list(),
+        () => client.ping(),
+        () => client.get('none').catch(() => {}),
+      ];
+      const loop = async (ask, number) => {
+        let fired = false;
+        setTimeout(() => (fired = true), 20);
+        while (!fired) {
+          await ask();
+          if (context.getStore() !== number) throw new Error('the context of another');
+        }
+      };
+      for (const ask of ways) await context.run(0, () => loop(ask, 0));
+      await Promise.all(ways.map((ask, number) => context.run(number, () => loop(ask, number))));
+      tell('all fired');
+      broker.stop();
+    `;
+    expect(await toldBy(code)).toEqual(['all fired']);
+  });
+});
+
+describe('the end of a thread', () => {
+  // It waited for its own arrays first: for a sort, or for a file that was read beside it.
+  test('passes on what others wait for before it waits for anything', async () => {
+    const code = `${WORKERS}
+      const broker = new Broker({ logLevel: 'error' });
+      const pipe = await broker.start();
+      const worker = start(\`
+        const { TrillionProcessor } = require('@noizylab/core');
+        const client = new Client(workerData);
+        client.getOrSet('key', () => new Promise(() => {}), 60_000).catch(() => {});
+        await client.acquire('pool', 'theirs', { ttl: 60_000, max: 1 });
+        const processor = new TrillionProcessor({ maxWorkers: 2 });
+        const shared = new Float64Array(new SharedArrayBuffer(80_000_000));
+        for (const data of [shared, new Float64Array(5_000_000)]) processor.run({ operation: 'sort', data }).catch(() => {});
+        while (processor.getStats().running === 0) await new Promise((next) => setImmediate(next));
+        say('busy');
+      \`, pipe);
+      await once(worker, 'message');
+      const client = new Client(pipe);
+      const order = [];
+      const computed = client.getOrSet('key', () => 'here', 60_000).then((value) => order.push(value));
+      const leased = client.lease('pool', 'mine', { ttl: 60_000, max: 1, wait: 60_000 }).then((value) => order.push(value));
+      void worker.terminate();
+      await Promise.all([computed, leased]);
+      tell(order.sort());
+      broker.stop();
+      process.exit(0);
+    `;
+    expect(await toldBy(code)).toEqual([[0, 'here']]);
+  });
+});
+
 describe('clients of one broker in several processes and threads', () => {
   const host = hostOfAll();
 

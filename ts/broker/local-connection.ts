@@ -1,10 +1,12 @@
 /**
  * Frames by a function call: the broker lives in this process, in whichever thread. An answer is there when the call returns, or comes
- * through the bridge where it has to be waited for.
+ * through the bridge where it has to be waited for. After 8 ms of answers without a turn of the event loop they wait for one.
  */
+import { setImmediate } from 'node:timers';
 import { getBridge, RecordKind, type Bridge, type Channel, type FrameView } from '../bridge/bridge';
 import { allocate } from '../bridge/allocate';
 import { crossing, type Native } from '../bridge/native';
+import { Slice } from '../bridge/slice';
 import type { Connection, Host } from './connection';
 import { BrokerError, connectionLost } from './errors';
 import { Answer, FrameWriter, HEADER, Kind } from './frames';
@@ -12,6 +14,8 @@ import { agreedLimits, helloRequest } from './hello';
 import type { Slot } from './pending';
 import type { Limits } from './socket-connection';
 import { Tag } from './values';
+
+const slice = new Slice();
 
 /** A connection without a socket. */
 export class LocalConnection implements Connection, Channel {
@@ -52,7 +56,7 @@ export class LocalConnection implements Connection, Channel {
     if (slot !== undefined) slot.sent = true;
     const frame = start === 0 ? bytes : Buffer.from(bytes.subarray(start, end));
     const length = this.#native.brokerExchange(this.#handle, frame, end - start);
-    if (length > 0) this.#answers(frame, 0, length);
+    if (length > 0) this.#deliver(frame, length);
     else if (length < 0) this.#fetch(-length, bytes.readUInt32LE(start + 4));
     else if (length !== 0) {
       if (slot !== undefined) slot.sent = false;
@@ -103,7 +107,18 @@ export class LocalConnection implements Connection, Channel {
       this.#answers(refused, 0, refused.length);
       return;
     }
-    this.#answers(bytes, 0, this.#native.brokerAnswer(this.#handle, bytes));
+    this.#deliver(bytes, this.#native.brokerAnswer(this.#handle, bytes));
+  }
+
+  /** Hands answers on that have come within the call: now, or where they have kept the event loop from turning, in its next turn. */
+  #deliver(bytes: Buffer, length: number): void {
+    if (!slice.step()) {
+      this.#answers(bytes, 0, length);
+      return;
+    }
+    // The memory belongs to the next request.
+    const kept = Buffer.from(bytes.subarray(0, length));
+    setImmediate(() => this.#answers(kept, 0, length));
   }
 
   #answers(bytes: Buffer, start: number, end: number): void {

@@ -7,6 +7,7 @@ pub mod cache;
 pub mod cancel;
 pub mod clock;
 pub mod error;
+pub mod flights;
 pub mod memory;
 pub mod operations;
 pub mod panics;

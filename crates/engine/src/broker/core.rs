@@ -12,9 +12,9 @@ use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::asker::Asker;
 use super::auth::Secret;
 use super::deadlines::Deadlines;
-use super::flights::{Asker, Flights};
 use super::leases::{Leases, Waiter};
 use super::metrics::Metrics;
 use super::owner::{Level, Owner};
@@ -24,6 +24,7 @@ use super::store::Store;
 use super::watches::{Change, OnTheWay, Watch};
 use super::wire::{HEADER, Header, answer, tag};
 use crate::error::Error;
+use crate::flights::Flights;
 use crate::reserve::try_shared;
 
 /// Longest time to live, in milliseconds: 34 years. Beyond, times would be too coarse to tell two of them apart.
@@ -58,7 +59,7 @@ pub(super) enum Pending {
     /// A lease, in the line of a pool.
     Lease { pool: Arc<[u8]>, turn: u64 },
     /// The outcome of a computation, its own or another's.
-    Flight { key: Box<[u8]> },
+    Flight,
     /// Changes.
     Watch,
 }
@@ -87,7 +88,7 @@ impl SessionState {
 pub(super) struct State {
     pub store: Store,
     pub leases: Leases,
-    pub flights: Flights,
+    pub flights: Flights<Asker>,
     pub watches: Vec<Watch>,
     pub sessions: HashMap<u64, SessionState>,
     /// Until when those wait who wait for a lease, with their turn in its line.
@@ -270,10 +271,10 @@ impl Core {
             for (&request, waits) in pending {
                 let kind = match waits {
                     Pending::Watch => answer::END,
-                    Pending::Flight { key } if state.flights.is_owner(key, Asker { session, request }) => {
+                    Pending::Flight if state.flights.is_owner(&Asker { session, request }) => {
                         continue;
                     }
-                    Pending::Flight { .. } | Pending::Lease { .. } => answer::ERROR,
+                    Pending::Flight | Pending::Lease { .. } => answer::ERROR,
                 };
                 let head = Header { length: word.len() as u32, id: request, kind, tag: tag::TEXT, key: 0 };
                 mailbox.deliver(head.bytes(), Arc::clone(&word), None);
@@ -461,8 +462,8 @@ impl State {
         let pending = session.pending.remove(&asker.request)?;
         match &pending {
             Pending::Lease { .. } => {}
-            Pending::Flight { key } => {
-                if let Some(next) = self.flights.leave(key, asker) {
+            Pending::Flight => {
+                if let Some(next) = self.flights.leave(&asker) {
                     self.pass_on(next);
                 }
             }
@@ -477,7 +478,20 @@ impl State {
     /// A session is gone.
     pub fn forget(&mut self, now: f64, id: u64) {
         let Some(session) = self.sessions.get(&id) else { return };
-        let requests: Vec<u32> = session.pending.keys().copied().collect();
+        let is_watch = |pending: &Pending| matches!(pending, Pending::Watch);
+        let mut requests: Vec<u32> = session
+            .pending
+            .iter()
+            .filter(|(_, pending)| !is_watch(pending))
+            .map(|(request, _)| *request)
+            .collect();
+        if requests.len() < session.pending.len() {
+            // All at once: one after another would be a search for each.
+            self.watches.retain(|watch| watch.asker.session != id);
+            self.store.tells_expired = !self.watches.is_empty();
+        }
+        // The last first: what it computes is not passed on to another request of its own.
+        requests.sort_unstable_by_key(|request| std::cmp::Reverse(*request));
         for request in requests {
             self.take_back(now, Asker { session: id, request });
         }

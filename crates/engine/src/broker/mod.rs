@@ -1,7 +1,7 @@
 //! The broker: values with a time to live, leases, computations and watches, for many processes.
 //!
 //! # Layout
-//! - [`core`]: the state of a broker behind one lock; [`store`] (with `items`), [`leases`], [`flights`], `watches` are its parts,
+//! - [`core`]: the state of a broker behind one lock; [`store`] (with `items`), [`leases`], `watches` and [`flights`](crate::flights) are its parts,
 //!   `deadlines` the heap of times that they share, `keeper` what happens as time goes by.
 //! - [`session`]: one client's view; [`wire`] and `values` are the protocol of frames, [`line`], [`lines`], [`json_text`], [`canonical`] and
 //!   [`compressed`] that of lines, [`auth`] what a secret does. `docs/broker-protocol.md` draws both.
@@ -14,12 +14,12 @@
 //! - What was acknowledged is there until its time is over, it is deleted, or the broker stops.
 //! - Nothing is unbounded: items, leases, connections, what a connection waits for, events on their way, expired items before the sweep.
 
+pub mod asker;
 pub mod auth;
 pub mod canonical;
 pub mod compressed;
 pub mod core;
 mod deadlines;
-pub mod flights;
 pub mod host;
 mod items;
 pub mod json_text;

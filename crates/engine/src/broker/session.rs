@@ -9,9 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::asker::Asker;
 use super::auth::nonce;
 use super::core::{Core, Pending, SessionState, State};
-use super::flights::Asker;
 use super::leases::{OPEN, Token, Waiter, Wanted};
 use super::line::Request;
 use super::metrics::Action;
@@ -465,7 +465,7 @@ impl Session {
             if state.flights.begin(key, self.asker(id)) {
                 write_answer(out, id, answer::COMPUTE, tag::NONE, &[]);
             }
-            self.await_answer(state, id, Pending::Flight { key: key.into() });
+            self.await_answer(state, id, Pending::Flight);
             Ok(())
         })
     }
@@ -481,7 +481,7 @@ impl Session {
         };
         self.core.with(now, |state| {
             let owner = self.asker(begun);
-            let Some(landed) = state.flights.land(key, owner) else { return Err(Refusal::NotOwner) };
+            let Some(landed) = state.flights.land(key, &owner) else { return Err(Refusal::NotOwner) };
             if let Some(session) = state.sessions.get_mut(&self.id) {
                 session.pending.remove(&begun);
             }
@@ -533,7 +533,7 @@ impl Session {
         self.core.with(now, |state| {
             let is_owner =
                 match state.sessions.get(&self.id).and_then(|session| session.pending.get(&request)) {
-                    Some(Pending::Flight { key }) => state.flights.is_owner(key, self.asker(request)),
+                    Some(Pending::Flight) => state.flights.is_owner(&self.asker(request)),
                     _ => false,
                 };
             match state.take_back(now, self.asker(request)) {

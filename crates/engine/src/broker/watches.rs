@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::flights::Asker;
+use super::asker::Asker;
 use super::session::Credit;
 
 /// Most bytes of late frames on their way, for a session.

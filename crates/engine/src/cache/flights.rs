@@ -1,15 +1,13 @@
-//! One computation of a missing value for all isolates.
-//!
-//! The first who asks for a key owns its flight and computes. The others wait, and are told the outcome. When the owner's
-//! isolate ends, the next one in line takes over.
+//! One computation of a missing value for all isolates: the [`flights`] of a cache, whose askers are told by records.
 
-use std::collections::{HashMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::bridge::{Frame, Outbox, Record, RecordKind};
+use crate::flights;
 
 /// Who asks: an isolate, and its number for the question.
 #[derive(Clone, Debug)]
@@ -22,12 +20,22 @@ pub struct Asker {
     pub ticket: u64,
 }
 
-impl Asker {
-    fn is(&self, other: &Self) -> bool {
+impl PartialEq for Asker {
+    fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.outbox, &other.outbox)
             && (self.channel, self.ticket) == (other.channel, other.ticket)
     }
+}
 
+impl Eq for Asker {}
+
+impl Hash for Asker {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (Arc::as_ptr(&self.outbox), self.channel, self.ticket).hash(state);
+    }
+}
+
+impl Asker {
     fn tell(&self, outcome: Outcome, frame: Frame) {
         let record = Record {
             channel: self.channel,
@@ -61,39 +69,10 @@ pub enum Begin {
     Wait,
 }
 
-#[derive(Debug)]
-struct Flight {
-    owner: Asker,
-    waiters: VecDeque<Asker>,
-}
-
-impl Flight {
-    /// The next waiter owns the flight; `false`: there is none, and the flight is over.
-    fn pass_on(&mut self) -> bool {
-        let Some(next) = self.waiters.pop_front() else { return false };
-        next.tell(Outcome::TakeOver, Frame::empty());
-        self.owner = next;
-        true
-    }
-
-    /// An isolate has ended. `false`: the flight is over.
-    fn forget(&mut self, outbox: &Arc<Outbox>) -> bool {
-        self.waiters.retain(|waiter| !Arc::ptr_eq(&waiter.outbox, outbox));
-        !Arc::ptr_eq(&self.owner.outbox, outbox) || self.pass_on()
-    }
-}
-
-#[derive(Debug, Default)]
-struct State {
-    by_key: HashMap<Box<[u8]>, Flight>,
-    /// Their keys were set or deleted meanwhile: the outcome answers those who wait already, and is not kept.
-    overtaken: Vec<Flight>,
-}
-
 /// The flights of a cache.
 #[derive(Debug, Default)]
 pub(super) struct Flights {
-    state: Mutex<State>,
+    state: Mutex<flights::Flights<Asker>>,
     /// Number of keys in flight, so that changes of a cache without flights take no lock.
     keys: AtomicUsize,
 }
@@ -102,60 +81,48 @@ impl Flights {
     /// Somebody misses a key.
     pub fn begin(&self, key: &[u8], asker: Asker) -> Begin {
         let mut state = self.state.lock();
-        if let Some(flight) = state.by_key.get_mut(key) {
-            flight.waiters.push_back(asker);
-            return Begin::Wait;
-        }
-        state.by_key.insert(key.into(), Flight { owner: asker, waiters: VecDeque::new() });
-        self.keys.store(state.by_key.len(), Ordering::SeqCst);
-        Begin::Compute
+        let computes = state.begin(key, asker);
+        self.keys.store(state.keys(), Ordering::SeqCst);
+        if computes { Begin::Compute } else { Begin::Wait }
     }
 
     /// The owner has an outcome; all that wait are told. `keep` is called, before they are, where the outcome may be kept.
     pub fn land<T>(&self, key: &[u8], owner: &Asker, frame: &Frame, keep: impl FnOnce() -> T) -> Option<T> {
         let mut state = self.state.lock();
-        let is_current = state.by_key.get(key).is_some_and(|flight| flight.owner.is(owner));
-        let flight = if is_current {
-            state.by_key.remove(key)
-        } else {
-            let at = state.overtaken.iter().position(|flight| flight.owner.is(owner));
-            at.map(|at| state.overtaken.swap_remove(at))
-        }?;
-        self.keys.store(state.by_key.len(), Ordering::SeqCst);
+        let landed = state.land(key, owner)?;
+        self.keys.store(state.keys(), Ordering::SeqCst);
         // Under the lock, so that a change of the key comes before (and overtakes the flight) or after.
-        let kept = is_current.then(keep);
+        let kept = landed.is_current.then(keep);
         drop(state);
-        for waiter in flight.waiters {
+        for waiter in landed.waiters {
             waiter.tell(Outcome::Done, frame.clone());
         }
         kept
     }
 
-    /// A key is changed by somebody else: who asks from now on wants what is true after that.
+    /// A key is changed by somebody else: whoever asks from now on wants what is true after that.
     pub fn overtake(&self, key: &[u8]) {
         if self.keys.load(Ordering::SeqCst) == 0 {
             return;
         }
         let mut state = self.state.lock();
-        if let Some(flight) = state.by_key.remove(key) {
-            state.overtaken.push(flight);
-        }
-        self.keys.store(state.by_key.len(), Ordering::SeqCst);
+        state.overtake(key);
+        self.keys.store(state.keys(), Ordering::SeqCst);
     }
 
     /// All keys are changed.
     pub fn overtake_all(&self) {
         let mut state = self.state.lock();
-        let State { by_key, overtaken } = &mut *state;
-        overtaken.extend(by_key.drain().map(|(_, flight)| flight));
+        state.overtake_all();
         self.keys.store(0, Ordering::SeqCst);
     }
 
     /// An isolate (one load of the face) has ended; its outbox is closed.
     pub fn forget(&self, outbox: &Arc<Outbox>) {
         let mut state = self.state.lock();
-        state.by_key.retain(|_, flight| flight.forget(outbox));
-        state.overtaken.retain_mut(|flight| flight.forget(outbox));
-        self.keys.store(state.by_key.len(), Ordering::SeqCst);
+        for next in state.leave_all(|asker| Arc::ptr_eq(&asker.outbox, outbox)) {
+            next.tell(Outcome::TakeOver, Frame::empty());
+        }
+        self.keys.store(state.keys(), Ordering::SeqCst);
     }
 }

@@ -1,22 +1,22 @@
 //! What the broker answers to lines, the first protocol. Errors and shapes are those of the original's code.
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use super::core::Core;
 use super::json_text::{decode_string, number};
 use super::leases::OPEN;
 use super::line::Request;
+use super::listing::Listing;
 use super::metrics::Action;
 use super::prometheus;
 use super::refusal::Refusal;
 use super::report;
 use super::session::Session;
 use super::store::{Store, Value};
-use super::values::{LONGEST_KEY, number_key, reserve_json, write_json, write_key};
+use super::values::{LONGEST_KEY, number_key, reserve_json, write_json};
 use super::wire::tag;
-
-/// Items that a list looks at before it lets others at the store.
-const PAGE: u32 = 4096;
 
 /// Appends the response of a refusal.
 pub fn write_error(out: &mut Vec<u8>, refusal: Refusal) {
@@ -68,7 +68,7 @@ impl Session {
                 Ok(())
             }
             Action::List => {
-                self.list(now, out);
+                self.listing = Some(Listing::new(Instant::now()));
                 Ok(())
             }
             Action::Lease => {
@@ -155,31 +155,6 @@ impl Session {
             }
             _ => self.set(now, &key, Value { tag: tag::JSON, bytes: raw }, ttl),
         }
-    }
-
-    fn list(&self, now: f64, out: &mut Vec<u8>) {
-        let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
-        let mut from = Some(0);
-        while let Some(number) = from {
-            from = self.core.lock().store.page(now, number, PAGE, |item| {
-                let mut entry = Vec::with_capacity(item.key().len() + 48);
-                write_key(&mut entry, item.key());
-                let has_value = item.tag != tag::NONE;
-                let expires = self.core.epoch_at(item.expires);
-                let text = format!(r#":{{"expires":{expires},"hasValue":{has_value}}}"#);
-                entry.extend_from_slice(text.as_bytes());
-                found.push((item.order, entry));
-            });
-        }
-        found.sort_unstable_by_key(|(order, _)| *order);
-        out.extend_from_slice(br#"{"ok":true,"items":{"#);
-        for (at, (_, entry)) in found.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(entry);
-        }
-        out.extend_from_slice(b"}}");
     }
 }
 

@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`core`]: the state of a broker behind one lock; [`store`] (with `items`), [`leases`], `watches` and [`flights`](crate::flights) are its parts,
 //!   `deadlines` the heap of times that they share, `keeper` what happens as time goes by.
-//! - [`session`]: one client's view; [`wire`] and `values` are the protocol of frames, [`line`], [`lines`], [`json_text`], [`canonical`] and
+//! - [`session`]: one client's view; [`wire`] and `values` are the protocol of frames, [`line`], [`lines`] (with `listing`), [`json_text`], [`canonical`] and
 //!   [`compressed`] that of lines, [`auth`] what a secret does. `docs/broker-protocol.md` draws both.
 //! - [`server`]: the socket. [`host`]: a broker with its socket, and all of this process; [`local`]: a client in the same process. [`owner`]: who is told what happens to it.
 //! - `metrics`, `report`, `prometheus`: what it tells of itself. [`refusal`]: how it says no.
@@ -27,6 +27,7 @@ mod keeper;
 pub mod leases;
 pub mod line;
 pub mod lines;
+mod listing;
 pub mod local;
 mod metrics;
 pub mod owner;

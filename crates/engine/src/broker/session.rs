@@ -14,6 +14,7 @@ use super::auth::nonce;
 use super::core::{Core, Pending, SessionState, State};
 use super::leases::{OPEN, Token, Waiter, Wanted};
 use super::line::Request;
+use super::listing::Listing;
 use super::metrics::Action;
 use super::owner::Level;
 use super::refusal::Refusal;
@@ -50,6 +51,8 @@ pub trait Mailbox: Send + Sync {
 pub struct Session {
     pub(super) core: Arc<Core>,
     id: u64,
+    /// A list that is being written.
+    pub(super) listing: Option<Listing>,
 }
 
 impl Drop for Session {
@@ -57,6 +60,17 @@ impl Drop for Session {
         let now = self.core.now();
         self.core.with(now, |state| state.forget(now, self.id));
     }
+}
+
+/// What [`Session::list_on`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListStep {
+    /// There is more to come.
+    More,
+    /// The list, or a refusal in its place, is there.
+    Over,
+    /// It cannot go on, and a part of it was written.
+    Broken,
 }
 
 /// What a request came to: it is answered, or it will be.
@@ -76,7 +90,7 @@ impl Session {
         };
         state.sessions.insert(id, session);
         drop(state);
-        Self { core: Arc::clone(core), id }
+        Self { core: Arc::clone(core), id, listing: None }
     }
 
     /// Handles a frame, and appends its answer to `out`, if there is one already. `body` is as long as the header says.
@@ -107,7 +121,47 @@ impl Session {
         let now = self.core.at(started);
         self.core.touch(now);
         let (action, done) = self.answer_line(now, request, out);
-        self.core.metrics.count(action, done.err(), started.elapsed());
+        // A list counts when it is over.
+        if self.listing.is_none() {
+            self.core.metrics.count(action, done.err(), started.elapsed());
+        }
+    }
+
+    /// Whether a list is being written. It goes on with [`list_on`](Self::list_on), and nothing else is asked for meanwhile.
+    pub fn is_listing(&self) -> bool {
+        self.listing.is_some()
+    }
+
+    /// Appends the next portion of the list that is being written.
+    pub fn list_on(&mut self, out: &mut Vec<u8>) -> ListStep {
+        let Some(mut listing) = self.listing.take() else { return ListStep::Over };
+        let was_silent = listing.is_silent();
+        let mut text = listing.frame.map(|_| std::mem::take(&mut listing.text));
+        let before = text.as_ref().unwrap_or(out).len();
+        let done = listing.step(&self.core, text.as_mut().unwrap_or(out));
+        if let Some(text) = text {
+            listing.text = text;
+        }
+        let refusal = match done {
+            Ok(true) => {
+                self.listing = Some(listing);
+                return ListStep::More;
+            }
+            Ok(false) => None,
+            Err(refusal) => Some(refusal),
+        };
+        self.core.metrics.count(Action::List, refusal, listing.started.elapsed());
+        match (listing.frame, refusal) {
+            (Some(id), None) => write_answer(out, id, answer::OK, tag::JSON, &[&listing.text]),
+            (Some(id), Some(refusal)) => write_refusal(out, id, refusal),
+            (None, Some(_)) if !was_silent => {
+                out.truncate(before);
+                return ListStep::Broken;
+            }
+            (None, Some(refusal)) => super::lines::write_error(out, refusal),
+            (None, None) => {}
+        }
+        ListStep::Over
     }
 
     pub(super) fn log_request(&self, action: Action) {
@@ -130,6 +184,10 @@ impl Session {
                 self.core.count_refusal(Refusal::InvalidJson);
                 super::lines::write_error(&mut text, Refusal::InvalidJson);
             }
+        }
+        if let Some(listing) = &mut self.listing {
+            (listing.frame, listing.text) = (Some(id), text);
+            return;
         }
         write_answer(out, id, answer::OK, tag::JSON, &[&text]);
     }

@@ -205,15 +205,20 @@ impl Store {
     }
 
     /// Live items with numbers from `from` on, of at most `most` numbers; where to go on.
-    pub fn page(&self, now: f64, from: u32, most: u32, mut each: impl FnMut(&Item)) -> Option<u32> {
+    pub fn page(&self, now: f64, from: u32, most: u32, mut each: impl FnMut(u32, &Item)) -> Option<u32> {
         let end = self.items.end();
         let to = end.min(from.saturating_add(most));
         for number in from..to {
             if let Some(item) = self.items.get(number).filter(|item| item.expires > now) {
-                each(item);
+                each(number, item);
             }
         }
         (to < end).then_some(to)
+    }
+
+    /// The item of a number, if it is live.
+    pub fn at(&self, now: f64, number: u32) -> Option<&Item> {
+        self.items.get(number).filter(|item| item.expires > now)
     }
 
     /// The time of an item changes: it was read, or counted on.

@@ -99,7 +99,9 @@ impl Header {
 /// Appends an answer whose body is made of `parts`. Bodies are shorter than 4 GiB: requests and stored values are bounded far below. Where
 /// there is no memory for it, the request is refused.
 pub fn write_answer(out: &mut Vec<u8>, id: u32, kind: u8, tag: u8, parts: &[&[u8]]) {
-    let length = u32::try_from(parts.iter().map(|part| part.len()).sum::<usize>()).unwrap_or(u32::MAX);
+    let Ok(length) = u32::try_from(parts.iter().map(|part| part.len()).sum::<usize>()) else {
+        return write_refusal(out, id, Refusal::TooLarge);
+    };
     if reserve::try_reserve(out, HEADER + length as usize).is_err() {
         let word = Refusal::OutOfMemory.word().as_bytes();
         Header { length: word.len() as u32, id, kind: answer::ERROR, tag: tag::TEXT, key: 0 }.write(out);

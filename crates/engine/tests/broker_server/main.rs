@@ -5,6 +5,7 @@
 mod end;
 mod frames;
 mod lines;
+mod list;
 mod listen;
 mod many;
 mod records;

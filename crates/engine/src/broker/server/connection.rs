@@ -111,7 +111,7 @@ impl Connection {
                     return Ok(());
                 }
                 Step::Broken => return Ok(()),
-                Step::Handled | Step::Incomplete => {
+                Step::Handled | Step::Portion | Step::Incomplete => {
                     self.inbox.rest();
                     buffers::give_back(&mut self.out);
                 }
@@ -159,9 +159,17 @@ impl Connection {
                 self.out.truncate(before);
                 return Ok(Step::Broken);
             }
-            if step != Step::Handled {
-                self.set_deadline(is_next);
-                return Ok(step);
+            match step {
+                Step::Handled => {}
+                Step::Portion => {
+                    self.write().await?;
+                    yield_now().await;
+                    continue;
+                }
+                Step::Incomplete | Step::Finished | Step::Broken => {
+                    self.set_deadline(is_next);
+                    return Ok(step);
+                }
             }
             is_next = true;
             self.in_a_row += 1;

@@ -15,7 +15,7 @@ use crate::broker::core::Core;
 use crate::broker::line::Request;
 use crate::broker::lines::write_error;
 use crate::broker::refusal::Refusal;
-use crate::broker::session::Session;
+use crate::broker::session::{ListStep, Session};
 use crate::broker::wire::{HEADER, Header, write_refusal};
 use crate::error::Error;
 use crate::reserve::try_extend;
@@ -49,6 +49,8 @@ enum Stage {
 pub(super) enum Step {
     /// It handled a request.
     Handled,
+    /// It handled a part of one: others have their turn before it goes on.
+    Portion,
     /// It has to wait for more.
     Incomplete,
     /// It has answered for the last time.
@@ -65,6 +67,9 @@ impl Conversation {
 
     /// Handles the next request. What it has to say is in `out` at the latest after [`Self::seal`].
     pub fn step(&mut self, inbox: &mut Inbox, out: &mut Vec<u8>) -> Step {
+        if self.session.is_listing() {
+            return self.list_on(out);
+        }
         match &mut self.stage {
             Stage::Lines { .. } => self.line(inbox, out),
             Stage::Frames { skipped } => {
@@ -108,6 +113,23 @@ impl Conversation {
             return Step::Finished;
         }
         Step::Broken
+    }
+
+    fn list_on(&mut self, out: &mut Vec<u8>) -> Step {
+        let is_line = matches!(self.stage, Stage::Lines { .. });
+        let out = match &mut self.stage {
+            Stage::Records(records) => &mut records.answers,
+            Stage::Lines { .. } | Stage::Frames { .. } => out,
+        };
+        match self.session.list_on(out) {
+            ListStep::More => return Step::Portion,
+            ListStep::Broken => return Step::Broken,
+            ListStep::Over => {}
+        }
+        if is_line {
+            out.push(b'\n');
+        }
+        Step::Handled
     }
 
     fn line(&mut self, inbox: &mut Inbox, out: &mut Vec<u8>) -> Step {
@@ -154,7 +176,9 @@ impl Conversation {
         } else {
             self.session.line(&request, out);
         }
-        out.push(b'\n');
+        if !self.session.is_listing() {
+            out.push(b'\n');
+        }
         Ok(())
     }
 

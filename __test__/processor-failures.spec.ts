@@ -1,4 +1,5 @@
 /** What users' operations throw, workers that die, and tasks that run again. */
+import path from 'node:path';
 import { types } from 'node:util';
 import type { NoizylabError, OperationContext, TrillionProcessor } from '..';
 import { toldBy } from './lib/child';
@@ -69,7 +70,11 @@ describe('what an operation throws', () => {
     processor.define('read', () =>
       (require('node:fs') as typeof import('node:fs')).readFileSync('/not/there'),
     );
-    await expect(run('read')).rejects.toMatchObject({ code: 'ENOENT', syscall: 'open', path: '/not/there' });
+    await expect(run('read')).rejects.toMatchObject({
+      code: 'ENOENT',
+      syscall: 'open',
+      path: path.resolve('/not/there'),
+    });
   });
 
   test('keeps the errors of an AggregateError', async () => {

@@ -1,6 +1,7 @@
 /** Results of tasks by id, events, streams, and the end of a processor. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
+import { EOL } from 'node:os';
 import type { TaskOutcome } from '..';
 import { deferred, rest } from './fixtures/parallel';
 import { inChild, toldBy } from './lib/child';
@@ -414,7 +415,7 @@ describe('the process', () => {
       'ERR_PROCESSOR_TIMEOUT',
       'x',
       'ERR_PROCESSOR_INVALID_DATA',
-      1,
+      EOL.length,
     ]);
   });
 

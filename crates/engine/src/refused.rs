@@ -35,7 +35,10 @@ impl Refused {
 /// The name by POSIX of an error of the system.
 pub(crate) fn posix_name(error: &io::Error) -> Option<&'static str> {
     #[cfg(unix)]
-    if let Some(name) = error.raw_os_error().and_then(name_of_number) {
+    let by_number = name_of_number;
+    #[cfg(windows)]
+    let by_number = name_on_windows;
+    if let Some(name) = error.raw_os_error().and_then(by_number) {
         return Some(name);
     }
     Some(match error.kind() {
@@ -67,9 +70,55 @@ fn name_of_number(number: i32) -> Option<&'static str> {
     })
 }
 
+/// What `node:fs` makes of the errors of Windows that files have, by the table of libuv (`uv_translate_sys_error`).
+#[cfg(any(windows, test))]
+fn name_on_windows(number: i32) -> Option<&'static str> {
+    Some(match number {
+        1 => "EISDIR",                                         // INVALID_FUNCTION
+        2 | 3 | 15 | 123 | 126 | 161 | 267 | 4392 => "ENOENT", // FILE_NOT_FOUND, PATH_NOT_FOUND, INVALID_NAME, DIRECTORY, ...
+        4 => "EMFILE",                                         // TOO_MANY_OPEN_FILES
+        5 | 1314 => "EPERM",                                   // ACCESS_DENIED, PRIVILEGE_NOT_HELD
+        6 | 1004 => "EBADF",                                   // INVALID_HANDLE, INVALID_FLAGS
+        8 | 14 => "ENOMEM",                                    // NOT_ENOUGH_MEMORY, OUTOFMEMORY
+        13 | 87 | 122 | 1464 => "EINVAL", // INVALID_DATA, INVALID_PARAMETER, INSUFFICIENT_BUFFER, ...
+        17 => "EXDEV",                    // NOT_SAME_DEVICE
+        19 => "EROFS",                    // WRITE_PROTECT
+        23 | 31 | 1117 | 483 => "EIO",    // CRC, GEN_FAILURE, IO_DEVICE, ...
+        32 | 33 | 231 => "EBUSY",         // SHARING_VIOLATION, LOCK_VIOLATION, PIPE_BUSY
+        39 | 82 | 112 => "ENOSPC",        // HANDLE_DISK_FULL, CANNOT_MAKE, DISK_FULL
+        50 => "ENOTSUP",                  // NOT_SUPPORTED
+        80 | 183 => "EEXIST",             // FILE_EXISTS, ALREADY_EXISTS
+        121 => "ETIMEDOUT",               // SEM_TIMEOUT
+        145 => "ENOTEMPTY",               // DIR_NOT_EMPTY
+        206 => "ENAMETOOLONG",            // FILENAME_EXCED_RANGE
+        230 | 232 | 233 => "EPIPE",       // BAD_PIPE, NO_DATA, PIPE_NOT_CONNECTED
+        740 | 998 | 1920 => "EACCES",     // ELEVATION_REQUIRED, NOACCESS, CANT_ACCESS_FILE
+        995 => "ECANCELED",               // OPERATION_ABORTED
+        1921 => "ELOOP",                  // CANT_RESOLVE_FILENAME
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A file that another process holds had no cause at all, and a name that cannot be was too long.
+    #[test]
+    fn errors_of_windows_have_the_names_that_node_gives() {
+        let names = [
+            (2, "ENOENT"),
+            (5, "EPERM"),
+            (32, "EBUSY"),
+            (33, "EBUSY"),
+            (123, "ENOENT"),
+            (206, "ENAMETOOLONG"),
+        ];
+        for (number, name) in names {
+            assert_eq!(name_on_windows(number), Some(name), "{number}");
+        }
+        assert_eq!(name_on_windows(-1), None);
+    }
 
     #[cfg(unix)]
     #[test]

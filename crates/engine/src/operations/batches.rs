@@ -6,6 +6,7 @@
 
 /// Elements of a batch.
 pub(super) const BATCH: usize = 512;
+#[cfg(target_arch = "x86_64")]
 const CACHE_LINE: usize = 64;
 
 /// Calls `each` with the batches of a block in order; only the last may be shorter than [`BATCH`].

@@ -3,7 +3,9 @@
 //! It belongs to this user and has mode 0700 from the moment it exists, so there is no time at which a socket stands open
 //! between `bind` and `chmod`. It is removed with all that is in it when it is dropped, on every way out.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+#[cfg(target_os = "linux")]
+use std::fs::File;
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
 use std::mem::{offset_of, size_of};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -35,7 +37,8 @@ impl PrivateDirectory {
         let path = loop {
             let mut random = [0; 4];
             SystemRandom::new().fill(&mut random).map_err(|_| io::Error::other("no random bytes"))?;
-            let path = directory.join(format!(".b-{:08x}", u32::from_ne_bytes(random)));
+            // Short: the socket in here must fit into an address where the path that is asked for does.
+            let path = directory.join(format!(".{:05x}", u32::from_ne_bytes(random) >> 12));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 made => break made.map(|()| path)?,

@@ -5,15 +5,74 @@
 //! machine may at most open it for reading, which asks for nothing and so is told nothing.
 
 use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, ServerOptions};
 use tokio::time::sleep;
 
 use super::StartError;
 
-/// A connection.
-pub type Stream = NamedPipeServer;
+/// A connection, which ends when this is dropped.
+///
+/// Dropping a [`NamedPipeServer`] alone does not close it while a write is pending: the write holds the handle until the client reads, and a
+/// client that never reads would keep its connection, and the name, for ever.
+#[derive(Debug)]
+pub struct Stream(NamedPipeServer);
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // Where the client has gone already there is nothing to end.
+        _ = self.0.disconnect();
+    }
+}
+
+impl Stream {
+    /// As that of a socket.
+    pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_read_ready(context)
+    }
+
+    /// As that of a socket.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    /// As that of a socket.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.0.writable().await
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
 
 /// `ERROR_ACCESS_DENIED`: somebody has made the first instance.
 const ACCESS_DENIED: i32 = 5;
@@ -66,7 +125,7 @@ impl Listener {
             let fresh = instance(&self.name, false)?;
             let served = std::mem::replace(&mut self.next, fresh);
             match connected {
-                Ok(()) => return Ok(served),
+                Ok(()) => return Ok(Stream(served)),
                 Err(error) if error.raw_os_error() == Some(NO_DATA) => {}
                 Err(error) => return Err(error),
             }

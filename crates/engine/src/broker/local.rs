@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::host;
-use super::session::{Credit, ListStep, Mailbox, Session};
+use super::session::{Credit, Mailbox, Session};
 use super::wire::{HEADER, Header};
 use crate::bridge::{Frame, Layout, Outbox, Record, RecordKind};
 use crate::error::Error;
@@ -90,7 +90,9 @@ impl Local {
                 continue;
             }
             self.session.frame(&header, body, &mut self.answers);
-            while self.session.list_on(&mut self.answers) == ListStep::More {}
+            while self.session.is_listing() {
+                self.session.list_on(&mut self.answers);
+            }
         }
         (!self.core.is_stopped()).then_some(&*self.answers)
     }

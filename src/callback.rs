@@ -9,6 +9,7 @@
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use napi::sys;
 use noizylab_engine::bridge::Wake;
@@ -20,7 +21,13 @@ use crate::isolate;
 
 /// Wakes one isolate, from any thread, also after it has ended. Clones wake the same one.
 #[derive(Clone)]
-pub struct Waker(Arc<Mutex<Option<Function>>>);
+pub struct Waker(Arc<Bell>);
+
+struct Bell {
+    /// It was rung, and the isolate has not come yet.
+    is_rung: AtomicBool,
+    function: Mutex<Option<Function>>,
+}
 
 /// A threadsafe function; valid as long as it can be reached through the lock.
 struct Function(sys::napi_threadsafe_function);
@@ -59,12 +66,13 @@ impl Waker {
         check("create a wake-up", status)?;
         // SAFETY: just made, on its own thread.
         unsafe { sys::napi_unref_threadsafe_function(env, raw) };
-        Ok(Self(Arc::new(Mutex::new(Some(Function(raw))))))
+        let function = Mutex::new(Some(Function(raw)));
+        Ok(Self(Arc::new(Bell { is_rung: AtomicBool::new(false), function })))
     }
 
     /// Whether a wake-up to come keeps the isolate's event loop alive. On the isolate's thread.
     pub fn keep_alive(&self, env: sys::napi_env, keep: bool) {
-        if let Some(Function(raw)) = &*self.0.lock() {
+        if let Some(Function(raw)) = &*self.0.function.lock() {
             // SAFETY: the lock keeps the function alive; `env` is its environment and this its thread.
             unsafe {
                 if keep {
@@ -76,9 +84,15 @@ impl Waker {
         }
     }
 
+    /// The isolate has come: what is told from now on needs another call. Before it looks.
+    pub fn has_come(&self) {
+        // A swap, and not a store: what was told by those who found it rung is seen after it.
+        self.0.is_rung.swap(false, Ordering::AcqRel);
+    }
+
     /// Puts the function out of reach: the environment is about to end. In its cleanup hook.
     pub fn close(&self) {
-        if let Some(Function(raw)) = self.0.lock().take() {
+        if let Some(Function(raw)) = self.0.function.lock().take() {
             // SAFETY: nobody else can reach the function any more, and the environment has not closed it yet.
             unsafe { sys::napi_release_threadsafe_function(raw, sys::ThreadsafeFunctionReleaseMode::abort) };
         }
@@ -87,7 +101,11 @@ impl Waker {
 
 impl Wake for Waker {
     fn wake(&self) {
-        if let Some(Function(raw)) = &*self.0.lock() {
+        // One call is enough for all that is told before the isolate looks.
+        if self.0.is_rung.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Some(Function(raw)) = &*self.0.function.lock() {
             // A refusal means that the environment is ending: nobody is left to be woken.
             // SAFETY: the lock keeps the function alive.
             unsafe {
@@ -107,7 +125,7 @@ unsafe extern "C" fn on_wake(env: sys::napi_env, _: sys::napi_value, _: *mut c_v
         return; // the environment is ending
     }
     contain("results were delivered", || {
-        isolate::release_arrays(env);
+        isolate::has_come(env);
         for load in isolate::loads_with_mail(env) {
             // Looked up when its turn has come: what ran before it may have swept the load away.
             if let Some(callback) = isolate::callback_of(load) {

@@ -247,10 +247,11 @@ pub fn loads_with_mail(env: sys::napi_env) -> Vec<u32> {
     loads.unwrap_or_default()
 }
 
-/// Lets go of the arrays that have come back.
-pub fn release_arrays(env: sys::napi_env) {
+/// The isolate was woken. It lets go of the arrays that have come back.
+pub fn has_come(env: sys::napi_env) {
     with(|isolate| {
         if isolate.env == env {
+            isolate.waker.has_come();
             isolate.release_arrays();
         }
     });

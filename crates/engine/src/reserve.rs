@@ -105,9 +105,42 @@ pub fn try_zeroed<T: Scalar>(length: usize) -> Result<Vec<T>, Error> {
     if memory.is_null() {
         return Err(out_of_memory::<T>(length));
     }
+    if layout.size() >= MANY_PAGES {
+        ask_for_large_pages(memory.cast(), layout.size());
+    }
     // SAFETY: it was allocated just now, by the global allocator and with the layout of so many elements; zeros are a value of each `Scalar`.
     Ok(unsafe { Vec::from_raw_parts(memory, length, length) })
 }
+
+/// An empty vector with room for `length` elements, in large pages where it is large and the system has some.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn try_untouched<T>(length: usize) -> Result<Vec<T>, Error> {
+    let mut vector = try_with_capacity::<T>(length)?;
+    let bytes = vector.capacity() * size_of::<T>();
+    if bytes >= MANY_PAGES {
+        ask_for_large_pages(vector.as_mut_ptr().cast(), bytes);
+    }
+    Ok(vector)
+}
+
+/// From so many bytes on large pages pay: clearing four kilobytes at a time costs more than sorting what is in them.
+const MANY_PAGES: usize = 4 << 20;
+
+/// Asks the system for large pages under memory that was not touched yet. It may say no.
+#[cfg(target_os = "linux")]
+fn ask_for_large_pages(memory: *mut u8, bytes: usize) {
+    const PAGE: usize = 4096;
+    let first = (memory as usize).next_multiple_of(PAGE) - memory as usize;
+    if let Some(rest) = bytes.checked_sub(first) {
+        // SAFETY: whole pages of an allocation of ours; the advice changes nothing that a program can see.
+        _ = unsafe { libc::madvise(memory.add(first).cast(), rest - rest % PAGE, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_large_pages(_: *mut u8, _: usize) {}
 
 /// The parts one after another, in memory that many can hold.
 ///

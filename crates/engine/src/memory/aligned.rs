@@ -1,8 +1,52 @@
 //! Memory of our own that is aligned for every kind of element.
+//!
+//! What is let go of is kept for the next use, within bounds: memory that is new to the process costs several times as much as what is
+//! copied into it, for the system has to clear it page by page.
+
+use parking_lot::Mutex;
 
 use crate::error::Error;
-use crate::payload::Scalar;
-use crate::reserve::try_with_capacity;
+use crate::reserve::try_untouched;
+
+/// Memory is kept in pieces of at most so many bytes,
+const LARGEST_KEPT: usize = 1 << 20;
+/// and of so many bytes and pieces in all.
+const MOST_KEPT: usize = 8 << 20;
+const MOST_PIECES: usize = 64;
+
+static KEPT: Mutex<Kept> = Mutex::new(Kept { pieces: Vec::new(), words: 0 });
+
+struct Kept {
+    pieces: Vec<Vec<u64>>,
+    /// Words of all pieces.
+    words: usize,
+}
+
+/// A piece with room for so many words, and not for many more.
+fn take_kept(words: usize) -> Option<Vec<u64>> {
+    if words * 8 > LARGEST_KEPT {
+        return None;
+    }
+    let mut kept = KEPT.lock();
+    let fits = |piece: &Vec<u64>| piece.capacity() >= words && piece.capacity() <= 4 * words.max(512);
+    let at = kept.pieces.iter().rposition(fits)?;
+    let piece = kept.pieces.swap_remove(at);
+    kept.words -= piece.capacity();
+    Some(piece)
+}
+
+impl Drop for Aligned {
+    fn drop(&mut self) {
+        let words = std::mem::take(&mut self.words);
+        if (1..=LARGEST_KEPT / 8).contains(&words.capacity()) {
+            let mut kept = KEPT.lock();
+            if (kept.words + words.capacity()) * 8 <= MOST_KEPT && kept.pieces.len() < MOST_PIECES {
+                kept.words += words.capacity();
+                kept.pieces.push(words);
+            }
+        }
+    }
+}
 
 /// Bytes that begin at a multiple of eight.
 #[derive(Debug, Default)]
@@ -17,7 +61,11 @@ impl Aligned {
     /// # Errors
     /// [`Error::OutOfMemory`] where the system has no more.
     pub fn with_capacity(bytes: usize) -> Result<Self, Error> {
-        Ok(Self { words: try_with_capacity(bytes.div_ceil(8))?, bytes: 0 })
+        let words = match take_kept(bytes.div_ceil(8)) {
+            Some(words) => words,
+            None => try_untouched(bytes.div_ceil(8))?,
+        };
+        Ok(Self { words, bytes: 0 })
     }
 
     /// Empties it, with room for `bytes` bytes.
@@ -61,11 +109,5 @@ impl Aligned {
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: so many bytes were appended.
         unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.bytes) }
-    }
-
-    /// The bytes as elements.
-    pub fn elements_mut<T: Scalar>(&mut self) -> &mut [T] {
-        // SAFETY: so many bytes were appended, they are aligned for all scalars, and any bits are a value of one.
-        unsafe { std::slice::from_raw_parts_mut(self.words.as_mut_ptr().cast(), self.bytes / size_of::<T>()) }
     }
 }

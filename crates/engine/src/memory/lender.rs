@@ -5,6 +5,7 @@
 //! block to block; after some milliseconds it lets them finish the blocks that they are at and goes on with its own work, until the next
 //! turn. JavaScript does not run meanwhile, so nothing can be detached in between.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,12 @@ use crate::error::Error;
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// So long a turn goes on when nobody wants anything, but there are tasks that may: the next one then needs no wake-up of the isolate.
-const LINGER: Duration = Duration::from_micros(30);
+const LINGER: Duration = Duration::from_micros(50);
+/// The longest time between two looks at whether a turn is still wanted.
+const LONGEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// So many holds are looked at in a turn, besides those that are in use: the tasks that come next need no turn of their own.
+const AHEAD: usize = 64;
 
 /// What an isolate lends. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -43,16 +49,20 @@ struct State {
     asked: bool,
     /// Operations in the midst of using detachable memory, by the numbers of their holds: a few for each worker thread.
     sessions: Vec<u64>,
-    /// Sessions that began since the isolate looked last: it has to look at their memory before they touch it.
+    /// Sessions whose memory the isolate has not looked at in its present turn.
     fresh: usize,
+    /// Sessions that ever began.
+    opened: u64,
     /// How often it has looked.
     turns: u64,
+    /// Up to this number it has looked at all holds in its present turn.
+    looked_at: u64,
     /// Blocks of detachable memory that are touched right now.
     touched: usize,
     /// Operations that use shared memory right now.
     shared: usize,
-    /// Holds that live: tasks that may want a turn.
-    holds: usize,
+    /// Numbers of the holds that live: tasks that may want a turn.
+    holds: BTreeSet<u64>,
     /// References that are not needed any more, by number.
     returned: Vec<u64>,
 }
@@ -69,9 +79,9 @@ impl Lender {
         Self(Arc::new(Ledger { state: Mutex::default(), changed: Condvar::new(), wake }))
     }
 
-    /// Notes that an array is referred to by `number` until the hold is dropped. `outbox` is that of the load that submits it.
+    /// Notes that an array is referred to by `number`, which is higher than those before, until the hold is dropped. `outbox` is that of the load that submits it.
     pub fn hold(&self, number: u64, outbox: Arc<Outbox>) -> Arc<Hold> {
-        self.0.state.lock().holds += 1;
+        self.0.state.lock().holds.insert(number);
         Arc::new(Hold { ledger: Arc::clone(&self.0), number, outbox, detached: AtomicBool::new(false) })
     }
 
@@ -80,14 +90,20 @@ impl Lender {
         std::mem::take(&mut self.0.state.lock().returned)
     }
 
-    /// The numbers of the holds whose memory workers want to touch. The isolate's thread looks for those whose memory was
-    /// [detached](Hold::set_detached), and calls [`lend`](Self::lend) without running JavaScript in between.
+    /// The numbers of the holds whose memory workers want to touch, or will want to touch soon. The isolate's thread looks for those
+    /// whose memory was [detached](Hold::set_detached), and calls [`lend`](Self::lend) without running JavaScript in between.
     pub fn begin_turn(&self) -> Vec<u64> {
         let mut state = self.0.state.lock();
         state.asked = false;
         state.fresh = 0;
         state.turns += 1;
-        state.sessions.clone()
+        if state.sessions.is_empty() {
+            return Vec::new();
+        }
+        let mut numbers: Vec<u64> = state.holds.iter().copied().take(AHEAD).collect();
+        state.looked_at = numbers.last().copied().unwrap_or(0);
+        numbers.extend(state.sessions.iter().filter(|number| **number > state.looked_at));
+        numbers
     }
 
     /// Lets workers touch the memory that the isolate has just looked at, until they are done with it, want to touch more, or it is
@@ -97,12 +113,18 @@ impl Lender {
         let mut late = false;
         state.open = true;
         self.0.changed.notify_all();
-        while state.fresh == 0 && !late {
-            if !state.sessions.is_empty() {
-                late = self.0.changed.wait_until(&mut state, until).timed_out();
-            } else if state.holds == 0 || self.0.changed.wait_for(&mut state, LINGER).timed_out() {
+        let (mut seen, mut pause) = (0, LINGER);
+        while state.fresh == 0 && !state.holds.is_empty() {
+            late = Instant::now() >= until;
+            // Nothing was touched in the meantime, and nothing is being touched.
+            let is_idle = state.sessions.is_empty() && state.opened == seen;
+            if late || is_idle {
                 break;
             }
+            // While nothing changes it looks ever more seldom: its processor may be one of those that read.
+            pause = if state.opened == seen { (2 * pause).min(LONGEST_PAUSE) } else { LINGER };
+            seen = state.opened;
+            self.0.changed.wait_for(&mut state, pause);
         }
         state.open = false;
         while state.touched > 0 {
@@ -172,19 +194,26 @@ impl Hold {
     pub(super) fn open(self: &Arc<Self>) -> Session {
         let mut state = self.ledger.state.lock();
         state.sessions.push(self.number);
-        state.fresh += 1;
-        let session = Session { hold: Arc::clone(self), since: state.turns };
-        if state.open {
-            self.ledger.changed.notify_all();
+        state.opened += 1;
+        let is_looked_at = state.open && self.number <= state.looked_at;
+        let since = if is_looked_at { state.turns - 1 } else { state.turns };
+        if !is_looked_at {
+            state.fresh += 1;
+            if state.open {
+                self.ledger.changed.notify_all();
+            }
         }
-        session
+        Session { hold: Arc::clone(self), since }
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut state = self.ledger.state.lock();
-        state.holds -= 1;
+        state.holds.remove(&self.number);
+        if state.holds.is_empty() && state.open {
+            self.ledger.changed.notify_all();
+        }
         state.returned.push(self.number);
         let first = state.returned.len() == 1 && !state.ended;
         drop(state);
@@ -209,7 +238,7 @@ impl Drop for Sharing {
 #[derive(Debug)]
 pub(super) struct Session {
     hold: Arc<Hold>,
-    /// The number of turns before it began.
+    /// The last turn in which its memory was not looked at.
     since: u64,
 }
 
@@ -253,7 +282,8 @@ impl Drop for Session {
         if let Some(at) = state.sessions.iter().position(|number| *number == self.hold.number) {
             state.sessions.swap_remove(at);
         }
-        if state.sessions.is_empty() {
+        // Where there are more, the isolate looks by itself soon.
+        if state.sessions.is_empty() && state.holds.len() <= 1 {
             self.hold.ledger.changed.notify_all();
         }
     }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ops::Range;
+use std::ptr;
 use std::sync::Arc;
 
 use super::Aligned;
@@ -13,7 +14,7 @@ use crate::payload::Element;
 
 /// Bytes of an array up to which it is copied when it is submitted: below, a copy costs less than a reference and a turn of the
 /// isolate.
-const SMALL: usize = 64 << 10;
+const SMALL: usize = 32 << 10;
 
 /// Where the memory of an array is, as Node tells it at the moment of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,15 +99,28 @@ impl Lent {
         }
     }
 
-    /// Writes `bytes` over it, as one step and under a claim.
+    /// Writes `bytes` over it, as one step and under a claim. `share` runs what it is given for parts that make up the whole, on as many
+    /// threads as it likes.
     ///
     /// # Errors
     /// As [`Session::touch`]; the array is then as it was. [`Error::Unreadable`]: it was lent to be read only.
-    pub(super) fn write(&self, bytes: &[u8], cancel: &Cancel) -> Result<(), Error> {
+    pub(super) fn write(
+        &self,
+        bytes: &[u8],
+        cancel: &Cancel,
+        share: impl FnOnce(&(dyn Fn(Range<usize>) + Sync)),
+    ) -> Result<(), Error> {
         assert_eq!(bytes.len(), self.len(), "contents of another length");
         let write = |memory: &Memory| {
-            // SAFETY: the caller of this closure has made sure that the memory is there; the claim keeps all others of ours away.
-            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory.pointer, bytes.len()) };
+            let copy = |part: Range<usize>| {
+                let from = &bytes[part.clone()];
+                // SAFETY: the caller of the outer closure has made sure that the memory is there, which is as long as `bytes`; the claim
+                // keeps all others of ours away.
+                unsafe {
+                    ptr::copy_nonoverlapping(from.as_ptr(), memory.pointer.add(part.start), from.len())
+                };
+            };
+            share(&copy);
         };
         match self {
             Self::Copy(..) => Err(Error::Unreadable),

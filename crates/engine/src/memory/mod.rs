@@ -30,4 +30,4 @@ mod view;
 pub use aligned::Aligned;
 pub use lender::{Hold, Lender, Turn};
 pub use lent::{Lent, Memory};
-pub use view::{Elements, Held, View};
+pub use view::{Elements, Held, Rewriting, View};

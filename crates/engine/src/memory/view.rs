@@ -88,21 +88,13 @@ impl<'a> View<'a> {
         Ok(Elements { part: self.part()?, _claim: claim })
     }
 
-    /// Replaces the contents by what `change` makes of a copy of them: as one step, and nobody else of ours has the array meanwhile.
+    /// Begins to replace the contents: nobody else of ours has the array until the result is dropped.
     ///
     /// # Errors
-    /// Those of `change`, [`Error::Detached`], [`Error::OutOfMemory`], [`Error::Cancelled`]; the array is then as it was.
-    /// [`Error::Unreadable`]: the view is one to be read only.
-    pub fn rewrite(
-        &self,
-        cancel: &Cancel,
-        change: impl FnOnce(&mut Aligned) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    /// [`Error::Cancelled`]; [`Error::Unreadable`]: the view is one to be read only.
+    pub fn rewrite(&self, cancel: &Cancel) -> Result<Rewriting<'a>, Error> {
         let Source::Lent(lent) = self.source else { return Err(Error::Unreadable) };
-        let _claim = lent.claim(true, cancel)?;
-        let mut copy = Elements::<u8> { part: self.part()?, _claim: None }.copy(cancel)?;
-        change(&mut copy)?;
-        lent.write(copy.bytes(), cancel)
+        Ok(Rewriting { _claim: lent.claim(true, cancel)?, view: *self, lent })
     }
 
     fn part<T: Scalar>(&self) -> Result<Part<'a, T>, Error> {
@@ -117,6 +109,40 @@ impl<'a> View<'a> {
             }
             Source::Lent(Lent::Gone) => return Err(Error::Detached),
         })
+    }
+}
+
+/// An array whose contents are being replaced.
+#[derive(Debug)]
+pub struct Rewriting<'a> {
+    view: View<'a>,
+    lent: &'a Lent,
+    _claim: Option<Claim>,
+}
+
+impl<'a> Rewriting<'a> {
+    /// The elements as they are.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], [`Error::Detached`].
+    pub fn elements<T: Scalar>(&self) -> Result<Elements<'a, T>, Error> {
+        Ok(Elements { part: self.view.part()?, _claim: None })
+    }
+
+    /// Replaces all contents, as one step. `share` runs what it is given for ranges of bytes that make up the whole, on as many threads as
+    /// it likes.
+    ///
+    /// # Errors
+    /// [`Error::Detached`], [`Error::Cancelled`]; the array is then as it was.
+    pub fn write<T: Scalar>(
+        &self,
+        contents: &[T],
+        cancel: &Cancel,
+        share: impl FnOnce(&(dyn Fn(Range<usize>) + Sync)),
+    ) -> Result<(), Error> {
+        // SAFETY: scalars have no padding.
+        let bytes = unsafe { std::slice::from_raw_parts(contents.as_ptr().cast(), size_of_val(contents)) };
+        self.lent.write(bytes, cancel, share)
     }
 }
 

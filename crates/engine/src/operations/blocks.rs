@@ -3,6 +3,7 @@
 //! Blocks have a fixed size and their results stand in the order of the blocks, so that a result does not depend on
 //! how many threads took part.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -97,6 +98,16 @@ pub(super) fn for_each_mut<T: Send>(
     let step = |(): &mut (), block: &mut [T]| cancel.check().map(|()| change(block));
     over(length, elements.chunks_mut(BLOCK), || (), step)?;
     Ok(())
+}
+
+/// Runs `each` for ranges that make up `0..length`, whatever happens meanwhile.
+pub(super) fn for_each_range(length: usize, each: &(dyn Fn(Range<usize>) + Sync)) {
+    let ranges = (0..length).step_by(BLOCK).map(|start| start..length.min(start + BLOCK));
+    let step = |(): &mut (), range| {
+        each(range);
+        Ok(())
+    };
+    over(length, ranges, || (), step).expect("no step fails");
 }
 
 /// Writes `kernel` of every block of `source` to the block of `target` at the same place; both have one length. Returns

@@ -11,9 +11,9 @@ use super::numbers::Numbers;
 use super::order;
 use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::memory::{Aligned, View};
+use crate::memory::View;
 use crate::payload::{Element, Input, Scalar, Tag};
-use crate::reserve::try_push;
+use crate::reserve::{try_push, try_zeroed};
 
 const OPERATION: Operation = Operation::Sort;
 
@@ -40,37 +40,60 @@ pub(super) fn run(input: Input<'_>, cancel: &Cancel, out: &mut Vec<u8>) -> Resul
 }
 
 fn sort_view(view: View<'_>, descending: bool, cancel: &Cancel) -> Result<(), Error> {
-    view.rewrite(cancel, |copy| match view.element() {
-        Element::I8 => sort_integers::<i8>(copy, descending, cancel),
-        Element::U8 | Element::U8Clamped => sort_integers::<u8>(copy, descending, cancel),
-        Element::I16 => sort_integers::<i16>(copy, descending, cancel),
-        Element::U16 => sort_integers::<u16>(copy, descending, cancel),
-        Element::I32 => sort_integers::<i32>(copy, descending, cancel),
-        Element::U32 => sort_integers::<u32>(copy, descending, cancel),
-        Element::F32 => sort_floats::<i32>(copy, descending, cancel),
-        Element::F64 => sort_floats::<i64>(copy, descending, cancel),
+    match view.element() {
+        Element::I8 => sort_integers::<i8>(view, descending, cancel),
+        Element::U8 | Element::U8Clamped => sort_integers::<u8>(view, descending, cancel),
+        Element::I16 => sort_integers::<i16>(view, descending, cancel),
+        Element::U16 => sort_integers::<u16>(view, descending, cancel),
+        Element::I32 => sort_integers::<i32>(view, descending, cancel),
+        Element::U32 => sort_integers::<u32>(view, descending, cancel),
+        Element::F32 => sort_floats::<i32>(view, descending, cancel),
+        Element::F64 => sort_floats::<i64>(view, descending, cancel),
         Element::I64 | Element::U64 => unreachable!("`Numbers::view` lets no BigInts in"),
-    })
-}
-
-fn sort_integers<K: Ord + Scalar>(
-    copy: &mut Aligned,
-    descending: bool,
-    cancel: &Cancel,
-) -> Result<(), Error> {
-    let elements = copy.elements_mut::<K>();
-    order::sort(elements, cancel)?;
-    if descending {
-        elements.reverse();
     }
-    Ok(())
 }
 
-fn sort_floats<K: FloatKey>(copy: &mut Aligned, descending: bool, cancel: &Cancel) -> Result<(), Error> {
-    let keys = copy.elements_mut::<K>();
-    let to_keys = |block: &mut [K]| block.iter_mut().for_each(|bits| *bits = bits.to_key(descending));
+fn sort_integers<K: Ord + Scalar>(view: View<'_>, descending: bool, cancel: &Cancel) -> Result<(), Error> {
+    sort_keys(
+        view,
+        cancel,
+        |key: K| key,
+        |keys| {
+            if descending {
+                keys.reverse();
+            }
+            Ok(())
+        },
+    )
+}
+
+fn sort_floats<K: FloatKey>(view: View<'_>, descending: bool, cancel: &Cancel) -> Result<(), Error> {
     let to_bits = |block: &mut [K]| block.iter_mut().for_each(|key| *key = key.to_bits(descending));
-    blocks::for_each_mut(keys, cancel, to_keys)?;
-    order::sort(keys, cancel)?;
-    blocks::for_each_mut(keys, cancel, to_bits)
+    sort_keys(
+        view,
+        cancel,
+        |bits: K| bits.to_key(descending),
+        |keys| blocks::for_each_mut(keys, cancel, to_bits),
+    )
+}
+
+/// Sorts keys of the elements; `finish` makes elements of them again.
+fn sort_keys<K: Ord + Scalar>(
+    view: View<'_>,
+    cancel: &Cancel,
+    to_key: impl Fn(K) -> K + Sync,
+    finish: impl FnOnce(&mut [K]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let rewriting = view.rewrite(cancel)?;
+    let elements = rewriting.elements::<K>()?;
+    let mut keys = try_zeroed(elements.len())?;
+    blocks::map_into(&elements, &mut keys, cancel, |elements, keys| {
+        for (key, element) in keys.iter_mut().zip(elements) {
+            *key = to_key(*element);
+        }
+    })?;
+    drop(elements); // the isolate's turn is over
+    order::sort(&mut keys, cancel)?;
+    finish(&mut keys)?;
+    rewriting.write(&keys, cancel, |copy| blocks::for_each_range(size_of_val(keys.as_slice()), copy))
 }

@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 use rayon::ThreadPool;
@@ -18,8 +19,9 @@ pub(super) fn together(pool: &ThreadPool, work: &(dyn Fn() + Sync)) {
     let work_of_helpers =
         unsafe { std::mem::transmute::<&(dyn Fn() + Sync), &'static (dyn Fn() + Sync)>(work) };
     let job = Arc::new(Job { work: work_of_helpers, state: Mutex::default(), left: Condvar::new() });
-    // The caller is one of as many threads as there are processors.
-    for _ in 1..pool.current_num_threads() {
+    // No more threads than there are processors, those of other arrays included.
+    let busy = Busy::begin();
+    for _ in busy.threads()..pool.current_num_threads() {
         let job = Arc::clone(&job);
         pool.spawn(move || job.help());
     }
@@ -28,6 +30,30 @@ pub(super) fn together(pool: &ThreadPool, work: &(dyn Fn() + Sync)) {
     drop(closing);
     if let Some(panic) = job.state.lock().panic.take() {
         resume_unwind(panic);
+    }
+}
+
+/// Threads that work on large arrays.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// One of them, until dropped.
+struct Busy(usize);
+
+impl Busy {
+    fn begin() -> Self {
+        // Relaxed: it guards nothing, and a thread too many or too few does no harm.
+        Self(BUSY.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// How many there were when it began, itself included.
+    fn threads(&self) -> usize {
+        self.0
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -60,6 +86,7 @@ impl Job {
             }
             state.helpers += 1;
         }
+        let _busy = Busy::begin();
         // SAFETY: the job was open when this helper was counted. `together` returns, or unwinds, only after the job was closed and all
         // helpers have left: `Closing` sees to it.
         let work = unsafe { &*self.work };

@@ -76,6 +76,14 @@ pub(crate) struct Batch {
     lent: (usize, Vec<Lent>),
 }
 
+impl Default for Batch {
+    /// No tasks.
+    fn default() -> Self {
+        let layout = Layout::Numbers;
+        Self { layout, count: 0, bytes: Vec::new(), index: OnceLock::new(), lent: (0, Vec::new()) }
+    }
+}
+
 impl Batch {
     fn index(&self) -> Option<&[(Tag, usize, usize)]> {
         let index = self.index.get_or_init(|| {

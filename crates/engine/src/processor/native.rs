@@ -75,7 +75,7 @@ impl Processor {
         let mut state = self.lock();
         while state.phase != Phase::Closed {
             if !self.backlog.must_wait() && state.may_start(Kind::Native) {
-                let chunk = state.take_chunk(Source::Native);
+                let mut chunk = state.take_chunk(Source::Native);
                 let number = state.next_number();
                 let stop = Cancel::default();
                 state.active += 1;
@@ -92,6 +92,8 @@ impl Processor {
                 // Counted before they are told of, told of before the permit is free: whoever sees a result finds it in the
                 // figures, and the end of a shutdown comes after the last result.
                 self.count(&outcome);
+                // Before the results: the wake-up for those has the isolate take its arrays back as well.
+                chunk.iter_mut().for_each(Segment::give_back);
                 for (group, index, frame) in outcome.deliveries.drain(..) {
                     self.deliver(group, index, frame);
                 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::batch::{Batch, Source, Target};
 use crate::cancel::Cancel;
@@ -55,6 +55,14 @@ impl Segment {
 
     pub fn is_cancelled(&self) -> bool {
         self.cancel.as_ref().is_some_and(Cancel::is_cancelled)
+    }
+
+    /// Lets go of the arrays that the tasks name: they have run.
+    pub fn give_back(&mut self) {
+        static NOTHING: LazyLock<Arc<Batch>> = LazyLock::new(Arc::default);
+        if self.batch.lent_bytes() > 0 {
+            self.batch = Arc::clone(&NOTHING);
+        }
     }
 
     /// The tasks `from..to` (positions in the batch) as a segment of their own.

@@ -175,6 +175,7 @@ impl Isolate {
             .filter(|(_, load)| is_collected(env, load.callback))
             .map(|(&id, _)| id)
             .collect();
+        let has_swept = !dead.is_empty();
         for id in dead {
             if let Some(load) = self.loads.remove(&id) {
                 self.set_keeps_alive(load.keeps_alive, false);
@@ -195,6 +196,9 @@ impl Isolate {
             for (_, owned) in self.brokers.extract_if(|_, owned| owned.load == id) {
                 owned.host.stop();
             }
+        }
+        if has_swept {
+            self.lender.ask_again();
         }
     }
 

@@ -55,8 +55,8 @@ struct State {
     opened: u64,
     /// How often it has looked.
     turns: u64,
-    /// Up to this number it has looked at all holds in its present turn.
-    looked_at: u64,
+    /// Up to this number it has looked at all holds in its present turn; `None`: at none.
+    looked_at: Option<u64>,
     /// Blocks of detachable memory that are touched right now.
     touched: usize,
     /// Operations that use shared memory right now.
@@ -97,12 +97,10 @@ impl Lender {
         state.asked = false;
         state.fresh = 0;
         state.turns += 1;
-        if state.sessions.is_empty() {
-            return Vec::new();
-        }
-        let mut numbers: Vec<u64> = state.holds.iter().copied().take(AHEAD).collect();
-        state.looked_at = numbers.last().copied().unwrap_or(0);
-        numbers.extend(state.sessions.iter().filter(|number| **number > state.looked_at));
+        let ahead = if state.sessions.is_empty() { 0 } else { AHEAD };
+        let mut numbers: Vec<u64> = state.holds.iter().copied().take(ahead).collect();
+        state.looked_at = numbers.last().copied();
+        numbers.extend(state.sessions.iter().filter(|number| Some(**number) > state.looked_at));
         numbers
     }
 
@@ -113,7 +111,7 @@ impl Lender {
         let mut late = false;
         state.open = true;
         self.0.changed.notify_all();
-        let (mut seen, mut pause) = (0, LINGER);
+        let (mut seen, mut pause) = (state.opened, LINGER);
         while state.fresh == 0 && !state.holds.is_empty() {
             late = Instant::now() >= until;
             // Nothing was touched in the meantime, and nothing is being touched.
@@ -136,6 +134,12 @@ impl Lender {
         // The caller comes back by itself.
         state.asked = true;
         if late { Turn::Late } else { Turn::More }
+    }
+
+    /// A load of the isolate is gone, and what it was told with it: whoever waits for a turn asks again.
+    pub fn ask_again(&self) {
+        self.0.state.lock().asked = false;
+        self.0.changed.notify_all();
     }
 
     /// The isolate ends: waits for blocks that are being touched and for operations on shared memory, whose flags the caller has set.
@@ -195,7 +199,7 @@ impl Hold {
         let mut state = self.ledger.state.lock();
         state.sessions.push(self.number);
         state.opened += 1;
-        let is_looked_at = state.open && self.number <= state.looked_at;
+        let is_looked_at = state.open && Some(self.number) <= state.looked_at;
         let since = if is_looked_at { state.turns - 1 } else { state.turns };
         if !is_looked_at {
             state.fresh += 1;
@@ -299,5 +303,83 @@ impl Drop for Touching<'_> {
         if state.touched == 0 && (!state.open || state.ended) {
             self.0.changed.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    struct Silent;
+
+    impl Wake for Silent {
+        fn wake(&self) {}
+    }
+
+    fn lender() -> (Lender, Arc<Outbox>) {
+        (Lender::new(Box::new(Silent)), Arc::new(Outbox::new(Box::new(Silent))))
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    #[test]
+    fn a_turn_looks_at_what_is_wanted_and_at_what_comes_next_and_at_nothing_else() {
+        let (lender, outbox) = lender();
+        let holds: Vec<_> = (0..100).map(|number| lender.hold(number, Arc::clone(&outbox))).collect();
+        assert!(lender.begin_turn().is_empty());
+        assert_eq!(lender.lend(soon()), Turn::Done);
+        let _last = holds[99].open();
+        let mut looked_at = lender.begin_turn();
+        assert_eq!(looked_at.pop(), Some(99));
+        assert_eq!(looked_at, (0..AHEAD as u64).collect::<Vec<_>>());
+    }
+
+    /// A look of an earlier turn says nothing: JavaScript has run since, and may have detached the memory.
+    #[test]
+    fn memory_is_touched_only_after_a_look_in_the_same_turn() {
+        let (lender, outbox) = lender();
+        let hold = lender.hold(0, Arc::clone(&outbox));
+        let early = hold.open();
+        assert_eq!(lender.begin_turn(), [0]);
+        thread::scope(|scope| {
+            let touched = scope.spawn(|| early.touch(&Cancel::default(), || ()));
+            while lender.0.state.lock().touched == 0 && !touched.is_finished() {
+                lender.lend(Instant::now() + Duration::from_millis(1));
+                lender.begin_turn();
+            }
+            touched.join().expect("no panic").expect("it was there");
+        });
+        drop(early);
+        // Nobody wants anything: nothing is looked at.
+        assert!(lender.begin_turn().is_empty());
+        let late = hold.open();
+        let cancel = Cancel::default();
+        thread::scope(|scope| {
+            let touched = scope.spawn(|| late.touch(&cancel, || ()));
+            assert_eq!(lender.lend(soon()), Turn::More);
+            hold.set_detached();
+            assert_eq!(lender.begin_turn(), [0]);
+            while !touched.is_finished() {
+                lender.lend(Instant::now() + Duration::from_millis(1));
+            }
+            assert!(matches!(touched.join().expect("no panic"), Err(Error::Detached)));
+        });
+    }
+
+    #[test]
+    fn the_end_lets_those_go_that_wait() {
+        let (lender, outbox) = lender();
+        let hold = lender.hold(0, outbox);
+        let session = hold.open();
+        thread::scope(|scope| {
+            let touched = scope.spawn(|| session.touch(&Cancel::default(), || ()));
+            lender.end();
+            assert!(matches!(touched.join().expect("no panic"), Err(Error::Cancelled)));
+        });
+        assert!(hold.share().is_err());
     }
 }

@@ -1,13 +1,13 @@
 //! One array that a task names.
 
-use std::cell::Cell;
 use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 
 use super::Aligned;
 use super::claims::Claim;
-use super::lender::{Hold, Session, Sharing};
+use super::lender::Hold;
+use super::reading::Reading;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::payload::Element;
@@ -89,6 +89,21 @@ impl Lent {
         }
     }
 
+    /// Begins to read it, under a claim.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], [`Error::Detached`].
+    pub(super) fn read(&self) -> Result<Reading<'_>, Error> {
+        Ok(match self {
+            Self::Copy(_, copy) => Reading::Own(copy.bytes()),
+            Self::Shared(_, memory, hold) => Reading::Shared { memory: *memory, _sharing: hold.share()? },
+            Self::Detachable(_, memory, hold) => {
+                Reading::Detachable { memory: *memory, session: hold.open() }
+            }
+            Self::Gone => return Err(Error::Detached),
+        })
+    }
+
     /// The right to read it, or to write it, until the result is dropped.
     pub(super) fn claim(&self, writes: bool, cancel: &Cancel) -> Result<Option<Claim>, Error> {
         match self {
@@ -103,7 +118,7 @@ impl Lent {
     /// threads as it likes.
     ///
     /// # Errors
-    /// As [`Session::touch`]; the array is then as it was. [`Error::Unreadable`]: it was lent to be read only.
+    /// [`Error::Detached`], [`Error::Cancelled`]; the array is then as it was. [`Error::Unreadable`]: it was lent to be read only.
     pub(super) fn write(
         &self,
         bytes: &[u8],
@@ -141,80 +156,5 @@ impl Lent {
             Self::Shared(_, memory, _) | Self::Detachable(_, memory, _) => memory.bytes,
             Self::Gone => 0,
         }
-    }
-}
-
-thread_local! {
-    /// Where a block of shared memory is copied to; at most a megabyte.
-    static SCRATCH: Cell<Aligned> = Cell::default();
-}
-
-/// Shared memory that is being read block by block, under a claim; it is there until this is dropped.
-#[derive(Debug)]
-pub(super) struct SharedReading {
-    memory: Memory,
-    _sharing: Sharing,
-}
-
-impl SharedReading {
-    pub fn new(memory: Memory, hold: &Arc<Hold>) -> Result<Self, Error> {
-        Ok(Self { memory, _sharing: hold.share()? })
-    }
-
-    /// Length in bytes.
-    pub fn len(&self) -> usize {
-        self.memory.bytes
-    }
-
-    /// Runs `look` with a copy of the bytes of `range`: JavaScript in other threads may write meanwhile, and what a slice shows must not
-    /// change.
-    pub fn block<R>(
-        &self,
-        range: Range<usize>,
-        cancel: &Cancel,
-        look: impl FnOnce(&[u8]) -> R,
-    ) -> Result<R, Error> {
-        assert!(range.start <= range.end && range.end <= self.memory.bytes, "a block lies within the array");
-        cancel.check()?;
-        let mut copy = SCRATCH.take();
-        copy.start_anew(range.len())?;
-        // SAFETY: the hold and the sharing keep the memory, the claim keeps our writers away, and there is room. Bytes that JavaScript
-        // changes meanwhile are read as they were or as they become: any bits are a value.
-        unsafe { copy.append(self.memory.pointer.add(range.start), range.len()) };
-        let result = look(copy.bytes());
-        SCRATCH.set(copy);
-        Ok(result)
-    }
-}
-
-/// Detachable memory that is being read block by block, under a claim.
-#[derive(Debug)]
-pub(super) struct DetachableReading {
-    memory: Memory,
-    session: Session,
-}
-
-impl DetachableReading {
-    pub fn new(memory: Memory, hold: &Arc<Hold>) -> Self {
-        Self { memory, session: hold.open() }
-    }
-
-    /// Length in bytes.
-    pub fn len(&self) -> usize {
-        self.memory.bytes
-    }
-
-    /// Runs `look` with the bytes of `range`.
-    pub fn block<R>(
-        &self,
-        range: Range<usize>,
-        cancel: &Cancel,
-        look: impl FnOnce(&[u8]) -> R,
-    ) -> Result<R, Error> {
-        assert!(range.start <= range.end && range.end <= self.memory.bytes, "a block lies within the array");
-        self.session.touch(cancel, || {
-            // SAFETY: while it is touched the memory is there and its isolate stands still; the claim keeps our writers away.
-            look(unsafe { std::slice::from_raw_parts(self.memory.pointer.add(range.start), range.len()) })
-        })
     }
 }

@@ -13,7 +13,7 @@
 //! # Layout
 //! - `lender.rs`: the [`Lender`] of an isolate: when its memory may be touched. `lent.rs`: one array of it.
 //! - `claims.rs`: one writer or many readers of a range of memory, in all threads.
-//! - `view.rs`: an array as an operation sees it. `aligned.rs`: memory of our own for elements.
+//! - `view.rs`: an array as an operation sees it; `reading.rs`: one that is being read. `aligned.rs`: memory of our own for elements.
 //!
 //! # Guarantees
 //! - Memory that was detached is never touched: the task fails with [`Error::Detached`](crate::error::Error::Detached).
@@ -25,6 +25,7 @@ mod aligned;
 mod claims;
 mod lender;
 mod lent;
+mod reading;
 mod view;
 
 pub use aligned::Aligned;

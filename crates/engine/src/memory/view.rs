@@ -1,9 +1,10 @@
 //! An array as an operation sees it.
 
+use std::marker::PhantomData;
 use std::ops::{Deref, Range};
 
 use super::claims::Claim;
-use super::lent::{DetachableReading, SharedReading};
+use super::reading::Reading;
 use super::{Aligned, Lent};
 use crate::cancel::Cancel;
 use crate::error::Error;
@@ -29,9 +30,7 @@ impl<'a> View<'a> {
     /// A view of elements in memory of our own. `T` must have the size of the element kind.
     pub fn of<T: Scalar>(element: Element, elements: &'a [T]) -> Self {
         assert_eq!(size_of::<T>(), element.size(), "element type of another size");
-        // SAFETY: scalars have no padding.
-        let bytes = unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) };
-        Self { element, source: Source::Bytes(bytes) }
+        Self { element, source: Source::Bytes(bytes_of(elements)) }
     }
 
     /// A view of what an isolate lends.
@@ -85,7 +84,7 @@ impl<'a> View<'a> {
             Source::Bytes(_) => None,
             Source::Lent(lent) => lent.claim(false, cancel)?,
         };
-        Ok(Elements { part: self.part()?, _claim: claim })
+        self.read(claim)
     }
 
     /// Begins to replace the contents: nobody else of ours has the array until the result is dropped.
@@ -97,18 +96,14 @@ impl<'a> View<'a> {
         Ok(Rewriting { _claim: lent.claim(true, cancel)?, view: *self, lent })
     }
 
-    fn part<T: Scalar>(&self) -> Result<Part<'a, T>, Error> {
+    fn read<T: Scalar>(&self, claim: Option<Claim>) -> Result<Elements<'a, T>, Error> {
         let fits = [1, self.element.size()].contains(&size_of::<T>());
         assert!(fits, "element type of another size");
-        Ok(match self.source {
-            Source::Bytes(bytes) => Part::Slice(elements_of(bytes)),
-            Source::Lent(Lent::Copy(_, copy)) => Part::Slice(elements_of(copy.bytes())),
-            Source::Lent(Lent::Shared(_, memory, hold)) => Part::Shared(SharedReading::new(*memory, hold)?),
-            Source::Lent(Lent::Detachable(_, memory, hold)) => {
-                Part::Detachable(DetachableReading::new(*memory, hold))
-            }
-            Source::Lent(Lent::Gone) => return Err(Error::Detached),
-        })
+        let reading = match self.source {
+            Source::Bytes(bytes) => Reading::Own(bytes),
+            Source::Lent(lent) => lent.read()?,
+        };
+        Ok(Elements { reading, _claim: claim, element: PhantomData })
     }
 }
 
@@ -126,7 +121,7 @@ impl<'a> Rewriting<'a> {
     /// # Errors
     /// [`Error::Cancelled`], [`Error::Detached`].
     pub fn elements<T: Scalar>(&self) -> Result<Elements<'a, T>, Error> {
-        Ok(Elements { part: self.view.part()?, _claim: None })
+        self.view.read(None)
     }
 
     /// Replaces all contents, as one step. `share` runs what it is given for ranges of bytes that make up the whole, on as many threads as
@@ -140,9 +135,7 @@ impl<'a> Rewriting<'a> {
         cancel: &Cancel,
         share: impl FnOnce(&(dyn Fn(Range<usize>) + Sync)),
     ) -> Result<(), Error> {
-        // SAFETY: scalars have no padding.
-        let bytes = unsafe { std::slice::from_raw_parts(contents.as_ptr().cast(), size_of_val(contents)) };
-        self.lent.write(bytes, cancel, share)
+        self.lent.write(bytes_of(contents), cancel, share)
     }
 }
 
@@ -172,31 +165,21 @@ impl Deref for Held<'_> {
 #[derive(Debug)]
 pub struct Elements<'a, T> {
     // Dropped first: who waits for the claim may then have the isolate's turn.
-    part: Part<'a, T>,
+    reading: Reading<'a>,
     _claim: Option<Claim>,
-}
-
-#[derive(Debug)]
-enum Part<'a, T> {
-    Slice(&'a [T]),
-    Shared(SharedReading),
-    Detachable(DetachableReading),
+    element: PhantomData<T>,
 }
 
 impl<'a, T: Scalar> From<&'a [T]> for Elements<'a, T> {
     fn from(elements: &'a [T]) -> Self {
-        Self { part: Part::Slice(elements), _claim: None }
+        Self { reading: Reading::Own(bytes_of(elements)), _claim: None, element: PhantomData }
     }
 }
 
 impl<T: Scalar> Elements<'_, T> {
     /// Number of elements.
     pub fn len(&self) -> usize {
-        match &self.part {
-            Part::Slice(elements) => elements.len(),
-            Part::Shared(reading) => reading.len() / size_of::<T>(),
-            Part::Detachable(reading) => reading.len() / size_of::<T>(),
-        }
+        self.reading.len() / size_of::<T>()
     }
 
     /// Whether there are none.
@@ -207,22 +190,15 @@ impl<T: Scalar> Elements<'_, T> {
     /// Runs `look` with the elements of `range`, which should be a block of at most about a megabyte.
     ///
     /// # Errors
-    /// [`Error::Detached`], [`Error::Cancelled`].
+    /// [`Error::Detached`], [`Error::OutOfMemory`], [`Error::Cancelled`].
     pub fn block<R>(
         &self,
         range: Range<usize>,
         cancel: &Cancel,
         look: impl FnOnce(&[T]) -> R,
     ) -> Result<R, Error> {
-        match &self.part {
-            Part::Slice(elements) => cancel.check().map(|()| look(&elements[range])),
-            Part::Shared(reading) => {
-                reading.block(in_bytes::<T>(range), cancel, |bytes| look(elements_of(bytes)))
-            }
-            Part::Detachable(reading) => {
-                reading.block(in_bytes::<T>(range), cancel, |bytes| look(elements_of(bytes)))
-            }
-        }
+        let bytes = range.start * size_of::<T>()..range.end * size_of::<T>();
+        self.reading.block(bytes, cancel, |bytes| look(elements_of(bytes)))
     }
 }
 
@@ -241,8 +217,9 @@ impl Elements<'_, u8> {
     }
 }
 
-fn in_bytes<T>(elements: Range<usize>) -> Range<usize> {
-    elements.start * size_of::<T>()..elements.end * size_of::<T>()
+fn bytes_of<T: Scalar>(elements: &[T]) -> &[u8] {
+    // SAFETY: scalars have no padding.
+    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
 }
 
 /// Bytes as elements; they are aligned, as those of a typed array are.

@@ -151,7 +151,9 @@ mod tests {
                 let _ = blocked.lock().recv();
             });
         }
-        begins.recv().expect("a thread is busy");
+        for _ in 0..2 {
+            begins.recv().expect("a thread is busy");
+        }
         let seen = AtomicUsize::new(0);
         let count = count_to(1000, &seen);
         together(&pool, &count);

@@ -116,10 +116,9 @@ export class SharedStore<K, V> implements Store<K, V>, Channel {
       const place = meta[index]!;
       const words = this.#segments[place >>> SHIFT]!;
       const at = (place >>> 1) & AT;
-      // Another thread writes it: a plain load could be moved out of a caller's loop. What has passed on a number of changes that is a multiple
-      // of 2^32 is not noticed.
-      const isCurrent = Atomics.load(words, at) === meta[index + 1];
-      if (isCurrent && ((place & (USED | MORTAL)) === USED || this.#isFresh(index))) {
+      // Another thread writes it. V8 does not move the load out of a caller's loop, for there is a lookup in a map before it; `Atomics.load`
+      // would be a promise, and makes a hit half as fast again.
+      if (words[at] === meta[index + 1] && ((place & (USED | MORTAL)) === USED || this.#isFresh(index))) {
         const stamp = words[at + 1]!;
         const tick = this.#tick![0]! & TICKS;
         if (stamp >>> 8 !== tick) {

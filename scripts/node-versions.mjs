@@ -9,7 +9,9 @@ import { currentPlatform } from './manifests.mjs';
 import { Failure, Skip, bin, main, npm, root, run } from './tools.mjs';
 
 const VERSIONS = ['22.23.3', '24.21.0'];
-const SPECS = ['worker-threads', 'exit', 'cache-shared-flights'].map((name) => `__test__/${name}.spec.ts`);
+const SPECS = ['worker-threads', 'exit', 'cache-shared-flights', 'processor-memory'].map(
+  (name) => `__test__/${name}.spec.ts`,
+);
 
 /** Throws a `Failure` where a spec fails on a version, a `Skip` where no binary can be had. */
 export async function testNodeVersions() {

@@ -27,7 +27,7 @@ mod tinylfu;
 mod trim;
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState as Hasher;
@@ -381,6 +381,7 @@ impl Cache {
     /// Takes all entries away for good: nothing can be stored any more. Computations that are under way still answer those that wait.
     fn destroy(&self) {
         self.is_destroyed.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         self.clear();
     }
 
@@ -540,9 +541,15 @@ impl Cache {
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
-        let shard = self.shards[self.shard_of(hash)].get_or_init(|| {
-            let by_bytes = self.config.max_entries == u64::MAX;
-            Box::new(Mutex::new(Shard::new(self.config.policy, by_bytes)))
+        let place = &self.shards[self.shard_of(hash)];
+        let shard = place.get().unwrap_or_else(|| {
+            let shard = place.get_or_init(|| {
+                let by_bytes = self.config.max_entries == u64::MAX;
+                Box::new(Mutex::new(Shard::new(self.config.policy, by_bytes)))
+            });
+            // With that in `destroy`: either it sees the shard, or whoever made it sees that the cache is destroyed.
+            fence(Ordering::SeqCst);
+            shard
         });
         shard.lock()
     }

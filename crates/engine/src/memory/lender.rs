@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -55,8 +56,8 @@ struct State {
     opened: u64,
     /// How often it has looked.
     turns: u64,
-    /// Up to this number it has looked at all holds in its present turn; `None`: at none.
-    looked_at: Option<u64>,
+    /// The numbers of the holds that it has looked at in its present turn.
+    looked_at: Vec<RangeInclusive<u64>>,
     /// Blocks of detachable memory that are touched right now.
     touched: usize,
     /// Operations that use shared memory right now.
@@ -97,10 +98,17 @@ impl Lender {
         state.asked = false;
         state.fresh = 0;
         state.turns += 1;
-        let ahead = if state.sessions.is_empty() { 0 } else { AHEAD };
-        let mut numbers: Vec<u64> = state.holds.iter().copied().take(ahead).collect();
-        state.looked_at = numbers.last().copied();
-        numbers.extend(state.sessions.iter().filter(|number| Some(**number) > state.looked_at));
+        let State { sessions, holds, looked_at, .. } = &mut *state;
+        looked_at.clear();
+        let mut numbers = Vec::new();
+        for &session in sessions.iter() {
+            // Tasks run in the order of their numbers: those behind this one come next.
+            let ahead = (AHEAD / sessions.len()).max(1);
+            numbers.extend(holds.range(session..).take(ahead));
+            looked_at.push(session..=numbers.last().copied().unwrap_or(session));
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
         numbers
     }
 
@@ -199,7 +207,7 @@ impl Hold {
         let mut state = self.ledger.state.lock();
         state.sessions.push(self.number);
         state.opened += 1;
-        let is_looked_at = state.open && Some(self.number) <= state.looked_at;
+        let is_looked_at = state.open && state.looked_at.iter().any(|range| range.contains(&self.number));
         let since = if is_looked_at { state.turns - 1 } else { state.turns };
         if !is_looked_at {
             state.fresh += 1;
@@ -332,10 +340,11 @@ mod tests {
         let holds: Vec<_> = (0..100).map(|number| lender.hold(number, Arc::clone(&outbox))).collect();
         assert!(lender.begin_turn().is_empty());
         assert_eq!(lender.lend(soon()), Turn::Done);
-        let _last = holds[99].open();
-        let mut looked_at = lender.begin_turn();
-        assert_eq!(looked_at.pop(), Some(99));
-        assert_eq!(looked_at, (0..AHEAD as u64).collect::<Vec<_>>());
+        let _one = holds[10].open();
+        let ahead = AHEAD as u64;
+        assert_eq!(lender.begin_turn(), (10..10 + ahead).collect::<Vec<_>>());
+        let _other = holds[98].open();
+        assert_eq!(lender.begin_turn(), (10..10 + ahead / 2).chain([98, 99]).collect::<Vec<_>>());
     }
 
     /// A look of an earlier turn says nothing: JavaScript has run since, and may have detached the memory.

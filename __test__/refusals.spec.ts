@@ -8,7 +8,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const PROGRAM = join(__dirname, 'fixtures', 'refusals.cjs');
+const FIXTURES = join(__dirname, 'fixtures');
 const SYSTEMS = ['native', 'timeout', 'initialize', 'hosted', 'cache', 'actor', 'thread', 'broker', 'zipped'];
 /** Those that start no thread of Node: where memory is refused V8 ends the process with the thread's heap. */
 const WITHOUT_HEAPS = SYSTEMS.filter((name) => name !== 'hosted' && name !== 'thread');
@@ -39,14 +39,20 @@ if (!able) {
 }
 const describeAble = able ? describe : describe.skip;
 
-/** What became of each system with so much left of a resource; the program must end by itself. */
-function outcomes(resource: string, left: number): Map<string, string> {
-  const program = [process.execPath, PROGRAM, resource, String(left)];
+/** The lines that a fixture prints; the program must end by itself. */
+function linesOf(fixture: string, ...words: readonly string[]): string[] {
+  const program = [process.execPath, join(FIXTURES, fixture), ...words];
   const [command, ...args] = isRoot ? ['setpriv', ...AS_USER, ...program] : program;
   const options = { encoding: 'utf8', timeout: 25_000, killSignal: 'SIGKILL' } as const;
   const { status, signal, stdout, stderr } = spawnSync(command!, args, options);
   const lines = stdout.trim().split('\n');
   expect({ status, signal, lines, stderr }).toEqual({ status: 0, signal: null, lines, stderr: '' });
+  return lines;
+}
+
+/** What became of each system with so much left of a resource. */
+function outcomes(resource: string, left: number): Map<string, string> {
+  const lines = linesOf('refusals.cjs', resource, String(left));
   return new Map(lines.map((line) => line.split(' ') as [string, string]));
 }
 
@@ -70,5 +76,15 @@ describeAble('the process goes on, and each promise settles with a value or a co
     expect([...found.keys()]).toEqual(WITHOUT_HEAPS);
     // An array that JavaScript cannot have is a RangeError of V8's, which has no code.
     for (const said of found.values()) expect(said).toMatch(/^(ok|ERR_[A-Z_]+|E[A-Z]+|RangeError)$/);
+  });
+});
+
+// The story: each time that the runtime was refused its thread, three files of its event queue stayed open, until the process had none left.
+describeAble('what is refused leaves nothing behind', () => {
+  test('no file stays open where the runtime is refused its thread', () => {
+    const [line] = linesOf('refused-again.cjs');
+    const [codes, before, after] = line!.split(' ');
+    expect(codes).toBe('ERR_CORE_RESOURCES');
+    expect(after).toBe(before);
   });
 });

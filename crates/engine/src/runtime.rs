@@ -6,8 +6,11 @@
 //!
 //! The system may refuse what it needs: descriptors, or its thread. Nothing of that is remembered: the next use tries again.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -35,6 +38,8 @@ pub fn handle() -> Result<&'static Handle, Refused> {
 }
 
 fn build() -> Result<Runtime, Refused> {
+    // tokio leaks its descriptors where its thread is refused: the worker that never ran keeps them. So the system is asked first.
+    ask_for_thread().map_err(|error| Refused::new("a thread for the runtime", &error))?;
     // One worker: where its thread is refused, tokio panics, and the unwinding would wait for another one that runs. More threads are
     // therefore more runtimes of one worker each.
     let build =
@@ -47,6 +52,21 @@ fn build() -> Result<Runtime, Refused> {
             Err(Refused::told("a thread for the runtime", Some("EAGAIN".to_owned()), said))
         }
     }
+}
+
+/// Whether a thread is to be had: one is started, and gone when this returns.
+fn ask_for_thread() -> io::Result<()> {
+    // Linux counts a thread for a moment after it was joined. What it is called in `/proc` is gone when it is not counted any more.
+    let id = || std::fs::read_link("/proc/thread-self").ok();
+    let asked = thread::Builder::new().name("noizylab-runtime".to_owned()).spawn(id)?;
+    let place = asked.join().ok().flatten().map(|id| std::path::Path::new("/proc").join(id));
+    for _ in 0..100 {
+        if !place.as_ref().is_some_and(|place| place.exists()) {
+            break;
+        }
+        thread::sleep(Duration::from_micros(50));
+    }
+    Ok(())
 }
 
 /// Runs what takes long, on a thread of the runtime: others go on with its tasks meanwhile, if the system has a thread for that.

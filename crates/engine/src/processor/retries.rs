@@ -23,10 +23,9 @@ impl Processor {
     pub fn retry(self: &Arc<Self>) {
         let mut state = self.lock();
         state.retry_asked = false;
-        if state.no_thread.as_ref().is_some_and(|(since, _)| since.elapsed() >= PATIENCE)
-            && let Some((_, refused)) = state.no_thread.take()
-        {
-            self.fail_waiting(&mut state, Kind::Native, &Error::Resources(refused));
+        if !state.may_start(Kind::Native) {
+            // Nothing waits for want of a thread any more: what will has its own time.
+            state.no_thread = None;
         }
         if std::mem::take(&mut state.rests_unmeasured) {
             let hosts: Vec<u32> = state.hosts.keys().copied().collect();
@@ -35,6 +34,13 @@ impl Processor {
             }
         }
         self.dispatch(&mut state);
+        // The system was asked first: the call may come late, from an isolate that was busy, and there may be threads again by now.
+        if state.no_thread.as_ref().is_some_and(|(since, _)| since.elapsed() >= PATIENCE)
+            && let Some((_, refused)) = state.no_thread.take()
+        {
+            self.fail_waiting(&mut state, Kind::Native, &Error::Resources(refused));
+            self.dispatch(&mut state);
+        }
         self.close_if_drained(&mut state);
     }
 
@@ -70,5 +76,76 @@ impl Processor {
         for segment in state.drain(kind) {
             self.fail(state, &segment, error);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::{Batch, Target};
+    use super::super::config::Config;
+    use super::super::queue::Segment;
+    use super::*;
+    use crate::bridge::{Outbox, Wake};
+    use crate::operations::Operation;
+
+    struct Nobody;
+
+    impl Wake for Nobody {
+        fn wake(&self) {}
+    }
+
+    /// A processor to which the system refused its first thread so long ago.
+    fn refused_for(time: Duration) -> Arc<Processor> {
+        let config = Config {
+            max_workers: 1,
+            min_workers: 1,
+            auto_scale: false,
+            idle_timeout: Duration::from_secs(60),
+        };
+        let processor = Processor::new(config, 1, Arc::new(Outbox::new(Box::new(Nobody))));
+        let refused = Refused::told("a thread", Some("EAGAIN".to_owned()), "no more".to_owned());
+        let since = Instant::now().checked_sub(time).expect("the clock runs for longer");
+        processor.lock().no_thread = Some((since, refused));
+        processor
+    }
+
+    fn enqueue(processor: &Processor) {
+        processor.lock().enqueue(Segment {
+            target: Target::Native(Operation::Echo as u16),
+            group: 1,
+            base: 0,
+            from: 0,
+            to: 1,
+            batch: Arc::new(Batch::default()),
+            priority: 0,
+            order: 1,
+            retries: 0,
+            attempt: 0,
+            cancel: None,
+            timed: false,
+            host: None,
+        });
+    }
+
+    /// An isolate that was busy for longer than the patience came back to threads, and to tasks that failed for want of one.
+    #[test]
+    fn a_late_retry_asks_for_a_thread_before_tasks_fail() {
+        let processor = refused_for(2 * PATIENCE);
+        enqueue(&processor);
+        processor.retry();
+        let state = processor.lock();
+        assert_eq!(state.threads, 1);
+        assert!(state.no_thread.is_none());
+        drop(state);
+        processor.close();
+    }
+
+    /// A task that was given up while it waited left its time to the next one, which failed at once.
+    #[test]
+    fn tasks_do_not_pay_for_the_time_that_others_have_waited() {
+        let processor = refused_for(EVERY);
+        processor.retry();
+        assert!(processor.lock().no_thread.is_none());
+        processor.close();
     }
 }

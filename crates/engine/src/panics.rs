@@ -7,7 +7,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, Write};
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Once;
 use std::task::Poll;
@@ -36,8 +36,14 @@ pub(crate) fn text_of(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic")
 }
 
+/// What a panic of another thread said, and where it happened: see [`go_on`].
+struct Elsewhere(String);
+
 /// What a panic that was caught on this thread said, and where it happened.
 fn describe(panic: &(dyn Any + Send)) -> String {
+    if let Some(Elsewhere(said)) = panic.downcast_ref() {
+        return said.clone();
+    }
     let text = text_of(panic);
     let place = LAST_PLACE.try_with(RefCell::take).ok().flatten();
     format!("{text} (at {})", place.as_deref().unwrap_or("an unknown place"))
@@ -49,6 +55,11 @@ fn describe(panic: &(dyn Any + Send)) -> String {
 /// It panicked.
 pub fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| describe(&*panic))
+}
+
+/// Lets a panic that was [`caught`] on another thread go on here, with its text and its place.
+pub(crate) fn go_on(said: String) -> ! {
+    resume_unwind(Box::new(Elsewhere(said)))
 }
 
 /// As [`caught`], of a future.
@@ -82,5 +93,15 @@ mod tests {
         assert!(said.starts_with("the thing is gone (at "), "{said}");
         assert!(said.contains("panics.rs:"), "{said}");
         assert_eq!(caught(|| 7), Ok(7));
+    }
+
+    #[test]
+    fn a_panic_that_goes_on_in_another_thread_keeps_its_text_and_place() {
+        silence();
+        let first = std::thread::spawn(|| caught(|| panic!("part 50")).expect_err("a panic"));
+        let said = first.join().expect("it was caught");
+        let again = caught(|| go_on(said.clone())).expect_err("a panic");
+        assert_eq!(again, said);
+        assert!(again.contains("panics.rs:"), "{again}");
     }
 }

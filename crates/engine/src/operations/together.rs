@@ -3,13 +3,13 @@
 //! The caller begins at once and never waits for a thread that has not begun: where all compute threads are busy with a larger array,
 //! it does the work alone. A helper that comes when all is done finds the job closed and leaves.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 use rayon::ThreadPool;
+
+use crate::panics;
 
 /// Runs `work` on the calling thread and on threads of the pool, until the caller's run has returned and no helper is in its own any
 /// more. `work` takes its parts from something that all runs share; it must return when nothing is left.
@@ -28,8 +28,8 @@ pub(super) fn together(pool: &ThreadPool, work: &(dyn Fn() + Sync)) {
     let closing = Closing(&job);
     work();
     drop(closing);
-    if let Some(panic) = job.state.lock().panic.take() {
-        resume_unwind(panic);
+    if let Some(said) = job.state.lock().panic.take() {
+        panics::go_on(said);
     }
 }
 
@@ -73,8 +73,8 @@ unsafe impl Sync for Job {}
 struct State {
     closed: bool,
     helpers: usize,
-    /// What a helper's panic said.
-    panic: Option<Box<dyn Any + Send>>,
+    /// What a helper's panic said, and where.
+    panic: Option<String>,
 }
 
 impl Job {
@@ -90,11 +90,11 @@ impl Job {
         // SAFETY: the job was open when this helper was counted. `together` returns, or unwinds, only after the job was closed and all
         // helpers have left: `Closing` sees to it.
         let work = unsafe { &*self.work };
-        let result = catch_unwind(AssertUnwindSafe(work));
+        let result = panics::caught(work);
         let mut state = self.state.lock();
         state.helpers -= 1;
-        if let Err(panic) = result {
-            state.panic.get_or_insert(panic);
+        if let Err(said) = result {
+            state.panic.get_or_insert(said);
         }
         if state.helpers == 0 {
             self.left.notify_all();
@@ -174,6 +174,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_whichever_thread_reaches_the_caller_when_all_have_left() {
+        panics::silence();
         let pool = pool(4);
         for _ in 0..100 {
             let (next, inside) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -189,8 +190,9 @@ mod tests {
                 }
                 inside.fetch_sub(1, Ordering::SeqCst);
             };
-            let result = catch_unwind(AssertUnwindSafe(|| together(&pool, &work)));
-            assert!(result.is_err());
+            let said = panics::caught(|| together(&pool, &work)).expect_err("a panic");
+            assert!(said.starts_with("part 50 (at "), "{said}");
+            assert!(said.contains("together.rs:"), "{said}");
             assert_eq!(inside.load(Ordering::SeqCst), 0);
         }
     }

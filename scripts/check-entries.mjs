@@ -13,7 +13,7 @@ import { Failure, filesBelow, main, root } from './tools.mjs';
 /** `#[napi]` with or without arguments, further attributes and comments, and then a function. */
 const NAPI_FUNCTION =
   /#\[(?:napi_derive::)?napi\b[^\]]*\]\s*(?:(?:\/\/[^\n]*|#\[[^\]]*\])\s*)*(?:pub(?:\([^)]*\))?\s+)?(?:async\s+|unsafe\s+)*fn\s+(\w+)/g;
-const CALLBACK = /\bextern "(?:C|system)" fn (\w+)/g;
+const CALLBACK = /\bextern(?: "(?:C|system)(?:-unwind)?")? fn (\w+)/g;
 /** They return an address, and do nothing else. */
 const CONSTANT = new Set(['noizylab_core_identity']);
 
